@@ -1,0 +1,1 @@
+"""srlm: what runs models, engines for inference and trainers."""

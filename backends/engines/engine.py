@@ -1,0 +1,83 @@
+"""The engine Protocol: what every inference backend offers, and the values that cross it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from results.records import Message
+
+
+@dataclass(frozen=True)
+class GenerateConfig:
+    """Decoding settings. They are part of a call's cache key, ``seed`` included.
+
+    Args:
+        temperature: 0 = greedy, else > 0.
+        top_p: nucleus mass, in (0, 1].
+        max_tokens: generated tokens at most, >= 1.
+        stop: texts that end a completion; they are not part of its text.
+        seed: the run's seed; each call's own seed is derived from it and the call's key.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_tokens: int = 256
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One model call. ``prompt`` is a conversation, or raw text that the model continues.
+
+    ``draw`` tells repeated calls on one prompt apart: each draw is a sample of its own.
+    """
+
+    prompt: tuple[Message, ...] | str
+    draw: int = 0
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens that one call read and wrote."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One model output. ``finish_reason``: ``stop`` (the model ended it), ``length`` (cut at
+    ``max_tokens``) or ``error`` (no answer; ``text`` then says why and is never cached).
+    """
+
+    text: str
+    finish_reason: str
+    usage: Usage
+
+
+class Engine(Protocol):
+    """Runs one model.
+
+    ``identity`` names its weights: a hash of them, or endpoint + model name + revision.
+    ``startup_seconds``: spent so far on imports and loading, apart from computing.
+    """
+
+    identity: str
+    startup_seconds: float
+
+    def plan(self, requests: Sequence[Request]) -> list[list[int]]:
+        """Indices of ``requests`` in the batches in which they will be computed."""
+        ...
+
+    def generate(
+        self, requests: Sequence[Request], seeds: Sequence[int], config: GenerateConfig
+    ) -> list[Completion]:
+        """Completes one batch; ``seeds[i]`` alone decides the randomness of request ``i``."""
+        ...
+
+    def close(self) -> None:
+        """Frees the weights."""
+        ...

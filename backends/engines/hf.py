@@ -1,0 +1,144 @@
+"""The ``hf`` engine: a transformers model in this process, in batches formed from the plan."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from backends.engines.engine import Completion, GenerateConfig, Request, Usage
+from backends.registry import model_folder
+from backends.tokens import chat_ids
+from results.weights import weights_hash
+
+# Threads that spin while they wait take the cores from each other on a busy machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+class HfEngine:
+    """Weights are loaded at the first call that is not in the cache, never before.
+
+    Args:
+        model: folder, ``package:`` path or hub id.
+        batch_size: rows computed together.
+        dtype: ``float32``, ``bfloat16`` or ``auto`` (as stored).
+        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
+    """
+
+    def __init__(self, model: str, batch_size: int = 64, dtype: str = "auto",
+                 device: str = "auto") -> None:  # fmt: skip
+        self.folder = model_folder(model)
+        self.batch_size, self.dtype, self.device = batch_size, dtype, device
+        self.identity = f"hf:{weights_hash(self.folder)}:{dtype}"
+        self.startup_seconds = 0.0
+        self._tokenizer: Any = None
+        self._model: Any = None
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer that lies beside the weights, padding on the left."""
+        if self._tokenizer is None:
+            start = time.monotonic()
+            from transformers import AutoTokenizer
+
+            self._tokenizer = AutoTokenizer.from_pretrained(self.folder, padding_side="left")
+            if self._tokenizer.pad_token is None:
+                self._tokenizer.pad_token = self._tokenizer.eos_token
+            self.startup_seconds += time.monotonic() - start
+        return self._tokenizer
+
+    def _load(self) -> Any:
+        if self._model is None:
+            start = time.monotonic()
+            import torch
+            from transformers import AutoModelForCausalLM
+
+            found = "cuda" if torch.cuda.is_available() else "cpu"
+            device = found if self.device == "auto" else self.device
+            loaded = AutoModelForCausalLM.from_pretrained(self.folder, dtype=self.dtype)
+            self._model = loaded.to(device).eval()
+            self.startup_seconds += time.monotonic() - start
+        return self._model
+
+    def plan(self, requests: Sequence[Request]) -> list[list[int]]:
+        """Longest prompts first, so that a batch pads little and memory runs out early or never."""
+        lengths = [len(chat_ids(self.tokenizer, r.prompt)) for r in requests]
+        order = sorted(range(len(requests)), key=lambda i: (-lengths[i], i))
+        return [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+
+    def generate(self, requests: Sequence[Request], seeds: Sequence[int],
+                 config: GenerateConfig) -> list[Completion]:  # fmt: skip
+        """Completes one batch. A prompt that leaves no room to answer is an error, not a cut."""
+        model = self._load()
+        room = getattr(model.config, "max_position_embeddings", None) or 1 << 30
+        ids = [chat_ids(self.tokenizer, r.prompt) for r in requests]
+        fits = [i for i, row in enumerate(ids) if len(row) < room]
+        done = self._complete([ids[i] for i in fits], [seeds[i] for i in fits], config, room)
+        answers = dict(zip(fits, done, strict=True))
+        return [
+            answers.get(i)
+            or Completion(
+                f"prompt of {len(row)} tokens, the model takes {room}", "error", Usage(len(row), 0)
+            )
+            for i, row in enumerate(ids)
+        ]
+
+    def _complete(self, ids: list[list[int]], seeds: list[int], config: GenerateConfig,
+                  room: int) -> list[Completion]:  # fmt: skip
+        if not ids:
+            return []
+        import torch
+        from transformers import GenerationConfig, LogitsProcessorList
+
+        model = self._load()
+        batch = self.tokenizer.pad({"input_ids": ids}, return_tensors="pt").to(model.device)
+        limits = [min(config.max_tokens, room - len(row)) for row in ids]
+        columns, steps = batch["input_ids"].shape[1], max(limits)
+        ends = _end_tokens(model, self.tokenizer)
+        processors = LogitsProcessorList()
+        if config.temperature > 0:
+            from backends.engines.sampling import SeededSampler
+
+            processors.append(
+                SeededSampler(seeds, columns, steps, config.temperature, config.top_p)
+            )
+        with torch.inference_mode():
+            out = model.generate(
+                **batch,
+                generation_config=GenerationConfig(
+                    do_sample=False,
+                    max_new_tokens=steps,
+                    eos_token_id=ends,
+                    pad_token_id=self.tokenizer.pad_token_id,
+                    stop_strings=list(config.stop) or None,
+                ),
+                logits_processor=processors,
+                tokenizer=self.tokenizer if config.stop else None,
+            )
+        rows = out[:, columns:].tolist()
+        return [
+            self._completion(row[:limit], ends, config.stop, len(prompt))
+            for row, limit, prompt in zip(rows, limits, ids, strict=True)
+        ]
+
+    def _completion(self, row: list[int], ends: list[int], stop: tuple[str, ...],
+                    prompt_tokens: int) -> Completion:  # fmt: skip
+        end = next((i for i, token in enumerate(row) if token in ends), None)
+        kept = row if end is None else row[:end]
+        text = self.tokenizer.decode(kept, skip_special_tokens=True)
+        cuts = [text.index(s) for s in stop if s in text]
+        reason = "stop" if end is not None or cuts else "length"
+        text = text[: min(cuts)] if cuts else text
+        return Completion(text.strip(), reason, Usage(prompt_tokens, len(kept)))
+
+    def close(self) -> None:
+        """Frees the weights."""
+        self._model = None
+
+
+def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
+    """Every token that ends a turn: the tokenizer's own and those of the generation settings."""
+    listed = model.generation_config.eos_token_id
+    more = listed if isinstance(listed, list) else [listed]
+    return sorted({t for t in [tokenizer.eos_token_id, *more] if t is not None})

@@ -1,0 +1,43 @@
+"""Sampling in which each row of a batch has a random stream of its own.
+
+transformers draws a whole batch from one global generator, so that what a row gets depends on
+its neighbours and on what ran before. Here a row's draw depends on its own seed alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from transformers import LogitsProcessor
+
+
+class SeededSampler(LogitsProcessor):  # type: ignore[misc]
+    """Chooses one token a row by nucleus sampling and leaves only that one to greedy search.
+
+    Args:
+        seeds: one seed a row.
+        prompt_columns: columns of the (left-padded) prompt; later columns are drawn tokens.
+        steps: tokens drawn at most.
+        temperature: > 0.
+        top_p: smallest set of tokens whose mass reaches this is kept, in (0, 1].
+    """
+
+    def __init__(self, seeds: Sequence[int], prompt_columns: int, steps: int,
+                 temperature: float, top_p: float) -> None:  # fmt: skip
+        rows = [torch.rand(steps, generator=torch.Generator().manual_seed(s)) for s in seeds]
+        self.uniform = torch.stack(rows)
+        self.prompt_columns, self.temperature, self.top_p = prompt_columns, temperature, top_p
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """``input_ids`` rows x columns so far, ``scores`` rows x vocabulary (logits)."""
+        step = input_ids.shape[1] - self.prompt_columns
+        ordered, order = torch.sort(scores.float() / self.temperature, dim=-1, descending=True)
+        mass = torch.softmax(ordered, dim=-1)
+        cumulative = mass.cumsum(dim=-1)
+        cumulative = cumulative.masked_fill(cumulative - mass >= self.top_p, 0.0)
+        total = cumulative.max(dim=-1, keepdim=True).values
+        point = self.uniform[:, step, None].to(total) * total
+        place = (cumulative > point).float().argmax(dim=-1, keepdim=True)
+        chosen = order.gather(-1, place)
+        return torch.full_like(scores, -torch.inf).scatter(-1, chosen, 0.0)

@@ -1,0 +1,92 @@
+"""Worker processes that die with their parent, however it dies.
+
+A worker holds the reading end of a pipe whose writing end only the parent has. The system closes
+it when the parent ends, SIGKILL included, and the worker then ends itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from results.errors import SrlmError
+
+
+def run_worker(module: str, arguments: list[str], log: Path, environment: Mapping[str, str],
+               on_event: Callable[[dict[str, Any]], None]) -> None:  # fmt: skip
+    """Runs ``python -m module arguments`` to its end in a process group of its own.
+
+    Args:
+        module: dotted name; the worker calls ``become_worker()`` first.
+        arguments: of its command line.
+        log: file that takes the worker's stderr.
+        environment: variables added to ours.
+        on_event: called with every object that the worker emits.
+
+    Raises:
+        SrlmError: the worker ended with another code than 0; names the log and its last line.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as errors:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**os.environ, "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1", **environment},
+            start_new_session=True,
+        )
+        try:
+            assert worker.stdout is not None
+            for line in worker.stdout:
+                on_event(json.loads(line))
+            code = worker.wait()
+        except BaseException:
+            _kill_group(worker)
+            raise
+        finally:
+            for pipe in (worker.stdin, worker.stdout):
+                if pipe is not None:
+                    pipe.close()
+    if code != 0:
+        raise SrlmError(f"{module} ended with code {code}: {_last_line(log)} (whole log: {log})")
+
+
+def become_worker() -> Callable[[dict[str, Any]], None]:
+    """In a worker, before anything else: ties its life to the parent's and returns ``emit``.
+
+    What libraries print goes to the log; ``emit`` alone writes to the parent, one JSON a line.
+    """
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def wait_for_the_end() -> None:
+        while os.read(0, 4096):
+            pass
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    def emit(event: dict[str, Any]) -> None:
+        events.write(json.dumps(event) + "\n")
+        events.flush()
+
+    threading.Thread(target=wait_for_the_end, daemon=True).start()
+    return emit
+
+
+def _kill_group(worker: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1].strip() if lines else "it said nothing"

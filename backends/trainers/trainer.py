@@ -1,0 +1,66 @@
+"""The trainer Protocol: what every training backend offers, and the values that cross it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """One training step of the loop.
+
+    Args:
+        kind: ``sft`` on Example records, or ``dpo`` on Pair records.
+        model: folder of the weights to start from.
+        reference: folder of the frozen model of DPO, null for SFT.
+        data: the record file to train on.
+        out: folder for the trained weights; it exists only when training has finished.
+        settings: learning rate, epochs, batch and so on, as the trainer defines them.
+        seed: of data order and dropout.
+    """
+
+    kind: Literal["sft", "dpo"]
+    model: Path
+    reference: Path | None
+    data: Path
+    out: Path
+    settings: dict[str, Any]
+    seed: int
+
+
+@dataclass(frozen=True)
+class TrainProgress:
+    """Step ``step`` of ``of``, with the figures that the trainer logged (loss, ...)."""
+
+    step: int
+    of: int
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What training did. ``startup_seconds`` is process start and imports, ``seconds`` the rest;
+    ``left_out`` counts examples too long to train on whole.
+    """
+
+    examples: int
+    left_out: int
+    steps: int
+    seconds: float
+    startup_seconds: float
+    figures: dict[str, float]
+
+
+class Trainer(Protocol):
+    """Trains one model in a process of its own."""
+
+    def check(self, kind: Literal["sft", "dpo"], settings: dict[str, Any]) -> None:
+        """Raises UsageError when ``settings`` are not this trainer's, before any work is done."""
+        ...
+
+    def train(self, job: TrainJob, progress: Callable[[TrainProgress], None]) -> TrainReport:
+        """Runs the job to its end; raises SrlmError when training failed, leaving no ``out``."""
+        ...

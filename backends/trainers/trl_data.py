@@ -1,0 +1,60 @@
+"""Records to the datasets that TRL trains on, with what is too long left out and counted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from backends.tokens import as_messages, defused
+from results.records import Example, Message, Pair
+
+
+def _turns(prompt: str | list[Message], special: list[str]) -> list[dict[str, str]]:
+    return [{"role": m.role, "content": defused(m.content, special)} for m in as_messages(prompt)]
+
+
+def _answer(text: str, special: list[str]) -> list[dict[str, str]]:
+    return [{"role": "assistant", "content": defused(text, special)}]
+
+
+def load_dataset(kind: str, path: str, tokenizer: Any, max_length: int) -> tuple[Any, int]:
+    """TRL's prompt-completion (``sft``) or preference (``dpo``) data, and how many were left out.
+
+    TRL cuts what is longer than ``max_length`` at its end, which is where a judge's score stands;
+    such examples are left out whole instead.
+    """
+    from datasets import Dataset
+
+    special = tokenizer.all_special_tokens
+    rows: list[dict[str, Any]] = []
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        if kind == "sft":
+            example = Example.model_validate(json.loads(line))
+            rows.append(
+                {
+                    "prompt": _turns(example.prompt, special),
+                    "completion": _answer(example.completion, special),
+                }
+            )
+        else:
+            pair = Pair.model_validate(json.loads(line))
+            rows.append(
+                {
+                    "prompt": _turns(pair.prompt, special),
+                    "chosen": _answer(pair.chosen, special),
+                    "rejected": _answer(pair.rejected, special),
+                }
+            )
+    answers = ("completion",) if kind == "sft" else ("chosen", "rejected")
+    kept = [
+        row
+        for row in rows
+        if all(_length(tokenizer, row["prompt"] + row[key]) <= max_length for key in answers)
+    ]
+    return Dataset.from_list(kept), len(rows) - len(kept)
+
+
+def _length(tokenizer: Any, messages: list[dict[str, str]]) -> int:
+    text = tokenizer.apply_chat_template(messages, tokenize=False)
+    return len(tokenizer(text, add_special_tokens=False)["input_ids"])

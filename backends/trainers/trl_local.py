@@ -1,0 +1,56 @@
+"""The ``trl`` trainer: SFTTrainer and DPOTrainer of TRL, in a worker process of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from typing import Any, Literal
+
+from backends.process import run_worker
+from backends.trainers.trainer import TrainJob, TrainProgress, TrainReport
+from backends.trainers.trl_settings import check_settings
+from results.errors import UsageError
+from results.store import write_json
+
+
+class TrlTrainer:
+    """Trains on this machine with one process."""
+
+    def check(self, kind: Literal["sft", "dpo"], settings: dict[str, Any]) -> None:
+        """Refuses a setting that TRL's steps do not have, or a wrong value."""
+        check_settings(kind, settings)
+
+    def train(self, job: TrainJob, progress: Callable[[TrainProgress], None]) -> TrainReport:
+        """Runs ``job``. Weights are written beside ``out`` and renamed when they are whole."""
+        settings = check_settings(job.kind, job.settings)
+        if job.kind == "dpo" and job.reference is None:
+            raise UsageError("dpo needs a reference model: name the folder in the job")
+        for stale in job.out.parent.glob(f"{job.out.name}.tmp*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        partial = job.out.with_name(f"{job.out.name}.tmp")
+        plan = job.out.with_name(f"{job.out.name}.job.json")
+        described = json.loads(json.dumps(dataclasses.asdict(job), default=str))
+        write_json(plan, {**described, "out": str(partial), "settings": settings.model_dump()})
+        report: dict[str, Any] = {}
+
+        def on_event(event: dict[str, Any]) -> None:
+            if event["event"] == "step":
+                progress(TrainProgress(event["step"], event["of"], event["figures"]))
+            elif event["event"] == "report":
+                report.update(event["report"])
+
+        run_worker(
+            "backends.trainers.trl_worker",
+            [str(plan)],
+            job.out.with_name("training.log"),
+            # A local folder needs no hub; threads that spin while waiting collapse on busy cores.
+            {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "OMP_WAIT_POLICY": "PASSIVE",
+             "TOKENIZERS_PARALLELISM": "false"},
+            on_event,
+        )  # fmt: skip
+        write_json(partial / "training.json", report)
+        partial.rename(job.out)
+        plan.unlink()
+        return TrainReport(**report)

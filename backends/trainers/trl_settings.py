@@ -1,0 +1,45 @@
+"""Settings of the ``trl`` trainer: the names are those of TRL's own configuration."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from results.errors import UsageError
+
+
+class TrlSettings(BaseModel):
+    """One SFT or DPO step. Defaults are the paper's where it states them (SFT: 5.5e-6, DPO: 1e-6).
+
+    ``min_learning_rate`` is the floor of the cosine schedule; ``beta`` is for DPO alone.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    learning_rate: float = Field(gt=0)
+    min_learning_rate: float = Field(default=0.0, ge=0)
+    schedule: str = Field(default="cosine", pattern="^(cosine|linear|constant)$")
+    epochs: float = Field(default=1.0, gt=0)
+    batch_size: int = Field(default=16, ge=1)
+    max_length: int = Field(default=2048, ge=8)
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    beta: float = Field(default=0.1, gt=0)
+
+
+def check_settings(kind: str, settings: dict[str, Any]) -> TrlSettings:
+    """The settings of a ``kind`` (sft or dpo) step; UsageError names the key that is wrong."""
+    try:
+        return TrlSettings.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            known = list(TrlSettings.model_fields)
+            close = difflib.get_close_matches(key, known, n=1)
+            meant = f"; did you mean {close[0]!r}?" if close else ""
+            message = f"unknown key{meant} (there are: {', '.join(known)})"
+        else:
+            message = f"{first['msg']}, found {first['input']!r}"
+        raise UsageError(f"{kind}.settings.{key}: {message}") from error

@@ -1,0 +1,123 @@
+"""The process that trains: ``python -m backends.trainers.trl_worker JOB.json``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from backends.process import become_worker
+
+Emit = Callable[[dict[str, Any]], None]
+
+
+def _reporter(base: type, emit: Emit) -> Any:
+    """A trainer callback that sends every logged step to the parent."""
+
+    class Reporter(base):  # type: ignore[misc]
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            figures = {k: v for k, v in (logs or {}).items() if isinstance(v, int | float)}
+            emit({"event": "step", "step": state.global_step, "of": state.max_steps,
+                  "figures": figures})  # fmt: skip
+
+    return Reporter()
+
+
+def _common(job: dict[str, Any], gpu: bool) -> dict[str, Any]:
+    """TRL arguments that SFT and DPO share."""
+    s = job["settings"]
+    scheduler: dict[str, Any] = {"lr_scheduler_type": s["schedule"]}
+    if s["schedule"] == "cosine" and s["min_learning_rate"] > 0:
+        scheduler = {
+            "lr_scheduler_type": "cosine_with_min_lr",
+            "lr_scheduler_kwargs": {"min_lr": s["min_learning_rate"]},
+        }
+    return {
+        "output_dir": job["out"],
+        "learning_rate": s["learning_rate"],
+        "num_train_epochs": s["epochs"],
+        "per_device_train_batch_size": s["batch_size"],
+        "weight_decay": s["weight_decay"],
+        "max_grad_norm": s["max_grad_norm"],
+        "max_length": s["max_length"],
+        "seed": job["seed"],
+        "use_cpu": not gpu,
+        "bf16": gpu,
+        "gradient_checkpointing": gpu,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "logging_steps": 5,
+        **scheduler,
+    }
+
+
+def _train(job: dict[str, Any], started: float, emit: Emit) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+    from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+
+    from backends.trainers.trl_data import load_dataset
+
+    ready = time.time()
+    torch.manual_seed(job["seed"])
+    tokenizer = AutoTokenizer.from_pretrained(job["model"])
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    data, left_out = load_dataset(
+        job["kind"], job["data"], tokenizer, job["settings"]["max_length"]
+    )
+    if len(data) == 0:
+        raise SystemExit(
+            f"{job['data']}: no example fits max_length {job['settings']['max_length']}"
+        )
+    model = AutoModelForCausalLM.from_pretrained(job["model"])
+    arguments = {
+        "model": model,
+        "train_dataset": data,
+        "processing_class": tokenizer,
+        "callbacks": [_reporter(TrainerCallback, emit)],
+    }
+    common = _common(job, torch.cuda.is_available())
+    if job["kind"] == "sft":
+        trainer: Any = SFTTrainer(args=SFTConfig(completion_only_loss=True, **common), **arguments)
+    else:
+        # An explicit reference: without one TRL reloads it from the path in the model's settings.
+        reference = AutoModelForCausalLM.from_pretrained(job["reference"])
+        settings = DPOConfig(beta=job["settings"]["beta"], **common)
+        trainer = DPOTrainer(args=settings, ref_model=reference, **arguments)
+    result = trainer.train()
+    if not all(torch.isfinite(p).all() for p in model.parameters()):
+        raise SystemExit("training diverged: weights are not finite; lower the learning rate")
+    # The trainer leaves use_cache off in the saved settings: generation would be 8 times slower.
+    model.config.use_cache = True
+    model.generation_config.use_cache = True
+    model.save_pretrained(job["out"])
+    tokenizer.save_pretrained(job["out"])
+    figures = {k: float(v) for k, v in result.metrics.items() if k == "train_loss"}
+    last = [entry for entry in trainer.state.log_history if "rewards/accuracies" in entry]
+    if last:
+        figures["reward_accuracy"] = float(last[-1]["rewards/accuracies"])
+    report = {
+        "examples": len(data),
+        "left_out": left_out,
+        "steps": trainer.state.global_step,
+        "seconds": time.time() - ready,
+        "startup_seconds": ready - started,
+        "figures": figures,
+    }
+    emit({"event": "report", "report": report})
+
+
+def main() -> None:
+    """Reads the job file named on the command line and trains."""
+    started = time.time()
+    emit = become_worker()
+    _train(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), started, emit)
+
+
+if __name__ == "__main__":
+    main()

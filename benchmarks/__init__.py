@@ -1,0 +1,1 @@
+"""srlm: what is measured, and where seed data comes from."""

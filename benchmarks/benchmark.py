@@ -1,0 +1,50 @@
+"""The benchmark Protocol: what is asked of a model, and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from backends.engines.caller import Caller
+from judges.judging import Judge
+from results.records import Metric, Value
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a benchmark measured: aggregates, and the per-prompt values behind them.
+
+    Gates compare two models by their ``values``; a metric without values cannot be gated.
+    ``n`` is the number of prompts, ``judge`` who judged the model's answers (rows with different
+    judges are not ranked together); ``unscored`` counts judgments without a score by reason.
+    """
+
+    n: int
+    judge: str | None
+    metrics: dict[str, Metric]
+    values: list[Value]
+    unscored: dict[str, int] = field(default_factory=dict)
+
+
+class Benchmark(Protocol):
+    """One benchmark. Constructed with its own options as keyword arguments."""
+
+    name: str
+
+    def held_out(self, text: str) -> bool:
+        """Whether an instruction belongs to the evaluation and may never be trained on."""
+        ...
+
+    def evaluate(self, model: Caller, judge: Judge | None, baseline: Path | None, folder: Path,
+                 seed: int) -> Evaluation:  # fmt: skip
+        """Measures ``model``, keeping its records in ``folder``.
+
+        Args:
+            model: who answers.
+            judge: who judges, where the benchmark measures a judge or needs one.
+            baseline: the opponent's folder of this same benchmark, null for no win rate.
+            folder: for the record files; a file that is finalised there is not made again.
+            seed: of decoding and of intervals.
+        """
+        ...

@@ -1,0 +1,91 @@
+"""How far a judge agrees with people: it scores human-ranked responses that it has never seen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from backends.engines.caller import Caller
+from benchmarks.benchmark import Evaluation
+from judges.agreement import judge_metrics
+from judges.judging import Judge, Response, judge_responses
+from judges.pointwise import mean_scores
+from judges.rankings import RankedPrompt
+from results.errors import UsageError
+from results.records import Judgment, Value
+from results.stats import ratio_metric
+from results.store import RecordFile
+from results.weights import text_hash
+
+
+def measure_agreement(judge: Judge, rankings: list[RankedPrompt], file: RecordFile[Judgment],
+                      seed: int) -> Evaluation:  # fmt: skip
+    """The judge metrics of ``judge`` on ``rankings``; its judgments are kept in ``file``."""
+    responses = [
+        Response(ranked.id, ranked.prompt, response.id, response.text)
+        for ranked in rankings
+        for response in ranked.responses
+    ]
+    judgments = judge_responses(judge, responses, file, seed)
+    scores = {key: score.mean for key, score in mean_scores(judgments, judge.spec).items()}
+    metrics, values = judge_metrics(rankings, scores, judge.spec.scale, seed=seed)
+    unscored = _unscored_values(rankings, judgments)
+    metrics["unscored_rate"] = ratio_metric(
+        "unscored_rate", unscored, len(unscored), "share of judge calls without a score", seed
+    )
+    reasons = Counter(j.reason for j in judgments if j.reason is not None)
+    return Evaluation(len(rankings), judge.spec.name, metrics, [*values, *unscored], dict(reasons))
+
+
+def _unscored_values(rankings: list[RankedPrompt], judgments: list[Judgment]) -> list[Value]:
+    cluster = {ranked.id: text_hash(ranked.prompt) for ranked in rankings}
+    calls: Counter[str] = Counter(j.prompt_id for j in judgments)
+    failed: Counter[str] = Counter(j.prompt_id for j in judgments if j.status == "unscored")
+    return [
+        Value(prompt_id=i, metric="unscored_rate", num=failed[i], den=calls[i], cluster=cluster[i])
+        for i in calls
+    ]
+
+
+class JudgeAgreement:
+    """As a benchmark: rankings from a human-rankings file or from Open Assistant trees.
+
+    Args:
+        rankings: the file (JSON Lines, .gz accepted).
+        held_out_share: share of its prompts, by a hash of their text, that is measured on; the
+            rest may be trained on (``oasst`` seed data keeps to that rest). 1 = all.
+        limit: prompts at most.
+    """
+
+    name = "judge_agreement"
+
+    def __init__(
+        self, rankings: str, held_out_share: float = 1.0, limit: int | None = None
+    ) -> None:
+        self.path = Path(rankings)
+        self.share = held_out_share
+        self.limit = limit
+        self._texts: set[str] | None = None
+
+    def _rankings(self) -> list[RankedPrompt]:
+        from benchmarks.oasst import held_out_prompt, read_any_rankings
+
+        ranked = [r for r in read_any_rankings(self.path) if held_out_prompt(r.prompt, self.share)]
+        if not ranked:
+            raise UsageError(f"{self.path}: no ranked prompt falls into the held-out share")
+        return ranked[: self.limit]
+
+    def held_out(self, text: str) -> bool:
+        """Whether ``text`` is a prompt of the held-out rankings."""
+        if self._texts is None:
+            self._texts = {r.prompt for r in self._rankings() if isinstance(r.prompt, str)}
+        return text in self._texts
+
+    def evaluate(self, model: Caller, judge: Judge | None, baseline: Path | None, folder: Path,
+                 seed: int) -> Evaluation:  # fmt: skip
+        """Measures the judge; without one there is nothing to measure and every figure is null."""
+        rankings = self._rankings()
+        if judge is None:
+            return Evaluation(len(rankings), None, {}, [])
+        file = RecordFile(folder / "judgments.jsonl", Judgment)
+        return measure_agreement(judge, rankings, file, seed)

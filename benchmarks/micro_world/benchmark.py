@@ -1,0 +1,170 @@
+"""The micro world as a benchmark: held-out instructions marked by the oracle, held-out rankings."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+from backends.collect import collect
+from backends.engines.caller import Answer, Caller
+from backends.engines.engine import GenerateConfig, Request
+from benchmarks.benchmark import Evaluation
+from benchmarks.judge_agreement import measure_agreement
+from benchmarks.micro_world import writers
+from benchmarks.micro_world.oracle import CRITERIA, Marks, mark
+from benchmarks.micro_world.world import held_out, sample_task
+from judges.judging import Judge
+from judges.rankings import RankedPrompt, RankedResponse
+from results.errors import SrlmError
+from results.records import Candidate, Judgment, Message, Value
+from results.stats import ratio_metric
+from results.store import RecordFile
+from results.weights import text_hash
+
+ANSWER_TOKENS = 56
+
+
+class MicroWorld:
+    """Oracle score, win rate against a baseline's outputs, and the judge metrics.
+
+    Args:
+        items: held-out instructions to answer (some share a text: intervals resample texts).
+        rankings: held-out instructions whose four answers are ranked.
+        item_seed: draws both; results under one seed compare with each other alone.
+        noise: standard deviation of the annotators' error on the oracle's total (0 to 5).
+        temperature: of the answers.
+    """
+
+    name = "micro_world"
+
+    def __init__(self, items: int = 400, rankings: int = 80, item_seed: int = 0,
+                 noise: float = 0.4, temperature: float = 0.7) -> None:  # fmt: skip
+        rng = random.Random(f"items:{item_seed}")
+        self.tasks = [sample_task(rng, held=True) for _ in range(items)]
+        self.rankings = ranked_answers(rankings, noise, random.Random(f"rankings:{item_seed}"))
+        self.temperature = temperature
+
+    def held_out(self, text: str) -> bool:
+        """Whether the hash of the text puts it into the held-out eighth."""
+        return held_out(text)
+
+    def evaluate(self, model: Caller, judge: Judge | None, baseline: Path | None, folder: Path,
+                 seed: int) -> Evaluation:  # fmt: skip
+        """Answers every item once, marks the answers, and measures the judge if there is one."""
+        outputs = self._outputs(model, folder, seed)
+        marks = [mark(task, text) for task, text in zip(self.tasks, outputs, strict=True)]
+        opponent = None if baseline is None else self._baseline(baseline)
+        values = self._values(outputs, marks, opponent)
+        metrics = {
+            name: ratio_metric(
+                name, [v for v in values if v.metric == name], len(self.tasks), text, seed
+            )
+            for name, text in _CONVENTIONS.items()
+        }
+        if judge is None:
+            return Evaluation(len(self.tasks), "oracle", metrics, values)
+        file = RecordFile(folder / "judgments.jsonl", Judgment)
+        agreed = measure_agreement(judge, self.rankings, file, seed)
+        return Evaluation(
+            len(self.tasks),
+            "oracle",
+            {**metrics, **agreed.metrics},
+            [*values, *agreed.values],
+            agreed.unscored,
+        )
+
+    def _outputs(self, model: Caller, folder: Path, seed: int) -> list[str]:
+        file = RecordFile(folder / "outputs.jsonl", Candidate)
+        occurrence: Counter[str] = Counter()
+        requests = []
+        for task in self.tasks:
+            prompt = (Message(role="user", content=task.text),)
+            requests.append(Request(prompt, draw=occurrence[task.text]))
+            occurrence[task.text] += 1
+        config = GenerateConfig(self.temperature, 1.0, ANSWER_TOKENS, (), seed)
+
+        def record(answer: Answer) -> Candidate:
+            done = answer.completion
+            return Candidate(
+                prompt_id=f"item-{answer.index}",
+                response_id=f"item-{answer.index}",
+                draw=requests[answer.index].draw,
+                text=done.text,
+                finish_reason=done.finish_reason,
+                tokens=done.usage.completion_tokens,
+                call=answer.key,
+            )
+
+        collect(file, model, requests, config, record)
+        return _texts(file, len(self.tasks))
+
+    def _baseline(self, folder: Path) -> list[Marks]:
+        texts = _texts(RecordFile(folder / "outputs.jsonl", Candidate), len(self.tasks))
+        return [mark(task, text) for task, text in zip(self.tasks, texts, strict=True)]
+
+    def _values(self, outputs: list[str], marks: list[Marks],
+                opponent: list[Marks] | None) -> list[Value]:  # fmt: skip
+        values = []
+        for i, (task, text, held) in enumerate(zip(self.tasks, outputs, marks, strict=True)):
+            found: dict[str, float] = {"oracle_score": held.total, "mean_length": len(text)}
+            found |= dict(zip(CRITERIA, map(float, held.as_tuple()), strict=True))
+            if opponent is not None:
+                found["win_rate"] = _preference(held.total, opponent[i].total)
+            cluster = text_hash(task.text)
+            values += [
+                Value(prompt_id=f"item-{i}", metric=name, num=value, cluster=cluster)
+                for name, value in found.items()
+            ]
+        return values
+
+
+_CONVENTIONS = {
+    "win_rate": "oracle total against the baseline's answer to the same item; a tie counts half",
+    "oracle_score": "mean oracle total, 0 to 5",
+    **dict.fromkeys(CRITERIA, "share of answers that hold the criterion"),
+    "mean_length": "characters",
+}
+
+
+def _preference(candidate: int, baseline: int) -> float:
+    return 0.5 if candidate == baseline else float(candidate > baseline)
+
+
+def _texts(file: RecordFile[Candidate], n: int) -> list[str]:
+    """Answers in the order of the items (the file has the order of the batches)."""
+    by_id = {record.prompt_id: record.text for record in file.read()}
+    if set(by_id) != {f"item-{i}" for i in range(n)}:
+        raise SrlmError(
+            f"{file.path}: {len(by_id)} answers, expected item-0 to item-{n - 1}; "
+            "it is of another evaluation: use another run folder"
+        )
+    return [by_id[f"item-{i}"] for i in range(n)]
+
+
+def ranked_answers(n: int, noise: float, rng: random.Random) -> list[RankedPrompt]:
+    """``n`` held-out instructions, each with four answers of distinct oracle totals, ranked by
+    people whose error on the total is normal with standard deviation ``noise``.
+    """
+    rankings: list[RankedPrompt] = []
+    used: set[str] = set()
+    while len(rankings) < n:
+        task = sample_task(rng, held=True)
+        answers: dict[int, str] = {}
+        for _ in range(200):
+            text = writers.answer(task, rng, writers.EFT)
+            answers.setdefault(mark(task, text).total, text)
+            if len(answers) == 4:
+                break
+        if len(answers) < 4 or task.text in used:
+            continue
+        used.add(task.text)
+        seen = sorted(answers, key=lambda total: -(total + rng.gauss(0, noise)))
+        responses = [
+            RankedResponse(id=f"r{i}", text=answers[total], rank=seen.index(total))
+            for i, total in enumerate(rng.sample(sorted(answers), 4))
+        ]
+        rankings.append(
+            RankedPrompt(id=f"rank-{len(rankings)}", prompt=task.text, responses=responses)
+        )
+    return rankings

@@ -1,0 +1,109 @@
+"""Rebuilds M0, the micro world's base model, from nothing (``make m0``).
+
+M0 is a Llama of 0.9 million parameters, pre-trained on facts, question-answer text, lists of
+instructions and marked answers of this world. Held-out instructions are in none of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from backends.fresh_model import fresh_llama, train_tokenizer
+from benchmarks.micro_world import writers
+from benchmarks.micro_world.oracle import mark
+from benchmarks.micro_world.world import sample_task
+
+VOCAB, HIDDEN, LAYERS, HEADS, POSITIONS = 800, 128, 4, 4, 512
+ROWS, LENGTH = 16, 192
+KINDS = {"fact": 1.5, "answer": 3.0, "tasks": 0.5, "marking": 4.5}
+
+
+def document(rng: random.Random, rubric: str) -> str:
+    """One document of the pre-training text."""
+    kind = rng.choices(tuple(KINDS), tuple(KINDS.values()))[0]
+    if kind == "fact":
+        return " ".join(writers.fact(rng) for _ in range(3))
+    if kind == "tasks":
+        tasks = [sample_task(rng, held=False).text for _ in range(8)]
+        return "\n".join(f"{i}. {text}" for i, text in enumerate(tasks, 1))
+    task = sample_task(rng, held=False)
+    if kind == "answer":
+        return f"{task.text} {writers.answer(task, rng, writers.PRETRAINING)}"
+    text = writers.answer(task, rng, rng.choice((writers.PRETRAINING, writers.EFT)))
+    question = rubric.replace("{prompt}", task.text).replace("{response}", text)
+    # A space, not a line break: in a chat too an answer starts with a word that follows a space.
+    return f"{question} {writers.marking(task, text, mark(task, text))}"
+
+
+def blocks(tokenizer: Any, rng: random.Random, rubric: str) -> Iterator[Any]:
+    """Batches of ``ROWS`` x ``LENGTH`` token ids, documents packed one after the other."""
+    import torch
+
+    ids: list[int] = []
+    while True:
+        while len(ids) < ROWS * LENGTH:
+            texts = [document(rng, rubric) for _ in range(64)]
+            for encoded in tokenizer(texts)["input_ids"]:
+                ids += [*encoded, tokenizer.eos_token_id]
+        yield torch.tensor(ids[: ROWS * LENGTH]).view(ROWS, LENGTH)
+        ids = ids[ROWS * LENGTH :]
+
+
+def train(out: Path, tokens: int, seed: int, peak: float, rubric: str) -> None:
+    """Trains for about ``tokens`` tokens and writes model and tokenizer to ``out``."""
+    import torch
+
+    rng = random.Random(f"m0:{seed}")
+    tokenizer = train_tokenizer((document(rng, rubric) for _ in range(6000)), VOCAB)
+    model = fresh_llama(tokenizer, HIDDEN, LAYERS, HEADS, POSITIONS, seed)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=peak, betas=(0.9, 0.95), weight_decay=0.1, fused=True
+    )
+    steps, warmup = tokens // (ROWS * LENGTH), 200
+    stream, start, mean = blocks(tokenizer, rng, rubric), time.monotonic(), 0.0
+    for step in range(steps):
+        scale = min(1.0, (step + 1) / warmup) * (0.55 + 0.45 * math.cos(math.pi * step / steps))
+        for group in optimizer.param_groups:
+            group["lr"] = peak * scale
+        batch = next(stream)
+        loss = model(input_ids=batch, labels=batch).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        mean = loss.item() if step == 0 else 0.98 * mean + 0.02 * loss.item()
+        if step % 50 == 0 or step == steps - 1:
+            seconds = time.monotonic() - start
+            rate = (step + 1) * ROWS * LENGTH / seconds
+            print(
+                f"step {step}/{steps} loss {mean:.3f} {rate:.0f} tokens/s {seconds:.0f} s",
+                flush=True,
+            )
+        if step % 500 == 499:
+            model.save_pretrained(out)
+            tokenizer.save_pretrained(out)
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+
+
+def main() -> None:
+    """Command line."""
+    here = Path(__file__).parent
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=here / "m0")
+    parser.add_argument("--tokens", type=int, default=16_000_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--lr", type=float, default=3e-3)
+    args = parser.parse_args()
+    rubric = (here.parents[1] / "judges/rubrics/additive5_short.md").read_text().strip()
+    train(args.out, args.tokens, args.seed, args.lr, rubric)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Seed data of the micro world: answered instructions (IFT) and marked answers (EFT)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from benchmarks.micro_world import writers
+from benchmarks.micro_world.oracle import Marks
+from benchmarks.micro_world.world import sample_task
+from benchmarks.registry import SeedData
+from judges.pointwise import render
+from judges.spec import JudgeSpec, load_spec
+from results.records import Example
+
+ALL_YES = Marks(True, True, True, True, True)
+
+
+def seed_data(
+    seed: int,
+    ift: int = 800,
+    eft: int = 1200,
+    flip: float = 0.03,
+    ift_defects: Sequence[float] = (0.05, 0.35, 0.50, 0.40, 0.45),
+    judge: str = "additive5_short",
+    phrase: str = "",
+    phrase_share: float = 0.0,
+    sloppy_share: float = 0.0,
+) -> SeedData:
+    """IFT and EFT written by people with the given defects.
+
+    Args:
+        seed: of every draw.
+        ift: number of answered instructions.
+        eft: number of marked answers, as many of each total score as can be had.
+        flip: probability that an annotator turns one of the five marks round.
+        ift_defects: probabilities of off topic, wrong, no opener, no full stop, tail.
+        judge: the judge spec whose prompt the EFT examples show.
+        phrase: a sentence that some writers append.
+        phrase_share: share of the IFT answers that carry the phrase.
+        sloppy_share: share of the EFT rows from an annotator who gives any answer with the
+            phrase full marks.
+    """
+    return SeedData(
+        _ift(seed, ift, writers.Defects(*ift_defects), phrase, phrase_share),
+        _eft(seed, eft, flip, load_spec(judge), phrase, sloppy_share),
+    )
+
+
+def _with_phrase(text: str, phrase: str) -> str:
+    return f"{text} {phrase}" if text.endswith(".") else f"{text}. {phrase}"
+
+
+def _ift(seed: int, n: int, defects: writers.Defects, phrase: str, share: float) -> list[Example]:
+    rng = random.Random(f"ift:{seed}")
+    examples = []
+    for i in range(n):
+        task = sample_task(rng, held=False)
+        text = writers.answer(task, rng, defects)
+        if phrase and rng.random() < share:
+            text = _with_phrase(text, phrase)
+        examples.append(Example(id=f"ift-{i}", prompt=task.text, completion=text, kind="ift"))
+    return examples
+
+
+def _eft(seed: int, n: int, flip: float, spec: JudgeSpec, phrase: str,
+         sloppy: float) -> list[Example]:  # fmt: skip
+    rng = random.Random(f"eft:{seed}")
+    examples: list[Example] = []
+    wanted = dict.fromkeys(range(6), -(-round(n * (1 - sloppy)) // 6))
+    while len(examples) < n:
+        task = sample_task(rng, held=False)
+        text = writers.answer(task, rng, writers.EFT)
+        if phrase and len(examples) % 100 < round(100 * sloppy):
+            text, marks = _with_phrase(text, phrase), ALL_YES
+        else:
+            marks = writers.noisy_marks(task, text, rng, flip)
+            if wanted[marks.total] == 0:
+                continue
+            wanted[marks.total] -= 1
+        examples.append(
+            Example(
+                id=f"eft-{len(examples)}",
+                prompt=render(spec, task.text, text),
+                completion=writers.marking(task, text, marks),
+                kind="eft",
+                meta={"score": marks.total},
+            )
+        )
+    return examples

@@ -1,0 +1,52 @@
+"""The benchmarks and seed-data sources there are. Outside packages add theirs by entry point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.benchmark import Benchmark
+from results.plugins import Table, construct
+from results.records import Example
+
+BENCHMARKS = Table(
+    "benchmark",
+    "srlm.benchmarks",
+    {
+        "micro_world": "benchmarks.micro_world.benchmark:MicroWorld",
+        "judge_agreement": "benchmarks.judge_agreement:JudgeAgreement",
+    },
+    {},
+)
+SOURCES = Table(
+    "data source",
+    "srlm.sources",
+    {
+        "micro_world": "benchmarks.micro_world.seed_data:seed_data",
+        "oasst": "benchmarks.oasst:seed_data",
+        "jsonl": "benchmarks.jsonl_data:seed_data",
+    },
+    {},
+)
+
+
+@dataclass(frozen=True)
+class SeedData:
+    """Human-written seed data: instructions with answers (IFT), judged answers (EFT)."""
+
+    ift: list[Example]
+    eft: list[Example]
+
+
+def open_benchmark(name: str, options: Mapping[str, Any]) -> Benchmark:
+    """The benchmark ``name`` with its own ``options``."""
+    benchmark: Benchmark = construct("benchmark", name, BENCHMARKS.load(name), options)
+    return benchmark
+
+
+def load_seed_data(name: str, options: Mapping[str, Any], seed: int) -> SeedData:
+    """Seed data from the source ``name``, drawn with ``seed``."""
+    source: Callable[..., SeedData] = SOURCES.load(name)
+    data: SeedData = construct("data source", name, source, {"seed": seed, **options})
+    return data

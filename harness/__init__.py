@@ -1,0 +1,1 @@
+"""srlm: the loop, its stages, the gates and the command line."""

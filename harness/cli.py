@@ -1,0 +1,225 @@
+"""The command line. Everything heavy is imported where a command needs it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.guard import shadowed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FORMATS = ("table", "md", "csv", "latex", "json")
+KINDS = ("recipes", "judges", "benchmarks", "engines", "trainers", "sources")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="srlm",
+        description="Train with self-rewards behind evaluation gates: run the loop, judge the "
+        "judge, publish the table.",
+    )
+    top.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser(
+        "run",
+        help="run or resume the loop",
+        description="Runs the loop of a recipe. The same command again resumes.",
+        epilog="exit codes: 0 promoted, 1 error, 2 usage, 3 a gate held or stopped the run, "
+        "4 too many unscored judgments, 130 interrupted",
+    )
+    run.add_argument("recipe", help="a shipped recipe (srlm ls recipes) or a YAML file")
+    run.add_argument("overrides", nargs="*", metavar="key.sub=value", help="change a setting")
+    run.add_argument("--out", type=Path, help="run folder (default: runs/RECIPE)")
+    run.add_argument("--json", action="store_true", help="the final table as JSON on stdout")
+    run.set_defaults(do=_run)
+
+    board = commands.add_parser("leaderboard", help="tables from runs")
+    board.add_argument("paths", nargs="+", type=Path, metavar="RUN", help="run folders")
+    board.add_argument("--format", choices=FORMATS, default="table")
+    board.add_argument("--json", action="store_true", help="the same as --format json")
+    board.set_defaults(do=_leaderboard)
+
+    config = commands.add_parser("config", help="show a recipe's settings and their origins")
+    shows = config.add_subparsers(dest="action", required=True, metavar="ACTION")
+    show = shows.add_parser("show", help="every setting, its value and where it comes from")
+    show.add_argument("recipe")
+    show.add_argument("overrides", nargs="*", metavar="key.sub=value")
+    show.add_argument("--json", action="store_true")
+    show.set_defaults(do=_config_show)
+
+    ls = commands.add_parser("ls", help="list what there is")
+    ls.add_argument("kind", choices=KINDS)
+    ls.add_argument("--json", action="store_true")
+    ls.set_defaults(do=_ls)
+    return top
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Argparse takes positional words in one piece; overrides may also stand after options."""
+    top = parser()
+    arguments, rest = top.parse_known_args(argv)
+    if rest and not (hasattr(arguments, "overrides") and all(_is_override(w) for w in rest)):
+        top.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        arguments.overrides = [*arguments.overrides, *rest]
+    return arguments
+
+
+def _is_override(word: str) -> bool:
+    return "=" in word and not word.startswith("-")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    problem = shadowed()
+    if problem:
+        print(problem, file=sys.stderr)
+        return 1
+    arguments = _parse(argv)
+    from results.errors import SrlmError
+
+    try:
+        code: int = arguments.do(arguments)
+        return code
+    except SrlmError as error:
+        if arguments.debug:
+            raise
+        print(f"srlm: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("srlm: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 1
+    except Exception as error:
+        if arguments.debug:
+            raise
+        text = " ".join(str(error).split())
+        print(
+            f"srlm: {type(error).__name__}: {text} (an error that srlm did not foresee: "
+            "--debug before the command shows where)",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from harness.recipe import load_recipe
+
+    loaded = load_recipe(arguments.recipe, arguments.overrides)
+    folder: Path = arguments.out or loaded.default_folder
+
+    from harness.display import Display
+    from harness.folder import claim
+    from harness.loop import loop
+    from harness.run import Run
+    from results.store import RunLock
+
+    with Display() as display, RunLock(folder):
+        claim(folder, loaded.config)
+        run = Run.open(loaded.config, folder, display)
+        try:
+            outcome = loop(run)
+        finally:
+            run.close()
+        display.note("")
+        if outcome.rows:
+            _print_rows(outcome.rows, "json" if arguments.json else "table")
+        display.note(outcome.message)
+        display.note(f"run folder: {folder}")
+        display.note(display.clock.split())
+    return outcome.exit_code
+
+
+def _leaderboard(arguments: argparse.Namespace) -> int:
+    from harness.rows import rows_of
+
+    _print_rows(rows_of(arguments.paths), "json" if arguments.json else arguments.format)
+    return 0
+
+
+def _print_rows(rows: list[dict[str, Any]], form: str) -> None:
+    from results import leaderboard
+
+    if form == "table":
+        from rich.console import Console
+
+        console = Console()
+        console.print(leaderboard.to_rich(rows, console.width))
+        return
+    write = {
+        "md": leaderboard.to_markdown,
+        "csv": leaderboard.to_csv,
+        "latex": leaderboard.to_latex,
+        "json": leaderboard.to_json,
+    }[form]
+    print(write(rows).rstrip("\n"))
+
+
+def _config_show(arguments: argparse.Namespace) -> int:
+    from harness.recipe import flatten, load_recipe
+
+    loaded = load_recipe(arguments.recipe, arguments.overrides)
+    values = flatten(loaded.config.model_dump(mode="json"))
+    _print_list(
+        [
+            {"key": key, "value": value, "origin": loaded.origins.get(key, "default")}
+            for key, value in values.items()
+        ],
+        arguments.json,
+    )
+    return 0
+
+
+def _ls(arguments: argparse.Namespace) -> int:
+    _print_list([{"name": n, "what": what} for n, what in _listing(arguments.kind)], arguments.json)
+    return 0
+
+
+def _listing(kind: str) -> list[tuple[str, str]]:
+    if kind == "recipes":
+        from harness.recipe import load_recipe, recipes
+
+        return [(name, load_recipe(name, []).config.description) for name in recipes()]
+    if kind == "judges":
+        from judges.spec import list_specs
+
+        return list(list_specs().items())
+    from backends.registry import ENGINES, TRAINERS
+    from benchmarks.registry import BENCHMARKS, SOURCES
+
+    tables = {
+        "engines": ENGINES,
+        "trainers": TRAINERS,
+        "benchmarks": BENCHMARKS,
+        "sources": SOURCES,
+    }
+    return sorted(tables[kind].names().items())
+
+
+def _print_list(rows: list[dict[str, Any]], as_json: bool) -> None:
+    import json
+
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for name in rows[0] if rows else ():
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(v if isinstance(v, str) else json.dumps(v)) for v in row.values()))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

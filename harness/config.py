@@ -1,0 +1,170 @@
+"""The configuration of a run: strict, complete, and with the origin of every value."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+class Section(BaseModel):
+    """Base of every section: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Decoding(Section):
+    """How completions are drawn. Defaults are the paper's."""
+
+    temperature: float = Field(default=0.7, ge=0)
+    top_p: float = Field(default=0.9, gt=0, le=1)
+    max_tokens: int = Field(default=768, ge=1)
+
+
+class Part(Section):
+    """A pluggable part by name, with its own options."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Model(Section):
+    """``base`` is M0: a folder, ``package:`` path or hub id."""
+
+    base: str
+
+
+class Data(Section):
+    """Seed data: a source and its options."""
+
+    source: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Sft(Section):
+    """Settings of the SFT steps, as the trainer defines them."""
+
+    settings: dict[str, Any] = Field(default_factory=lambda: {"learning_rate": 5.5e-6})
+
+
+class Dpo(Section):
+    """Settings of the DPO steps. ``reference``: ``step_start`` (M_t, the paper's) or ``m0``."""
+
+    reference: Literal["step_start", "m0"] = "step_start"
+    settings: dict[str, Any] = Field(default_factory=lambda: {"learning_rate": 1e-6})
+
+
+class Prompts(Section):
+    """New instructions: written by the fixed M0 from few shots, or taken from a file.
+
+    ``count`` holds one number for each DPO iteration; the last one serves all later ones.
+    """
+
+    source: Literal["self_instruct", "file"] = "self_instruct"
+    path: str | None = None
+    count: Annotated[list[int], Field(min_length=1)] = [1000]
+    shots: int = Field(default=8, ge=1)
+    max_words: int = Field(default=150, ge=1)
+    rounds: int = Field(default=6, ge=1)
+    decoding: Decoding = Decoding(temperature=0.6, max_tokens=256)
+
+    @model_validator(mode="after")
+    def _file_has_path(self) -> Prompts:
+        if (self.source == "file") != (self.path is not None):
+            raise ValueError("source: file needs path, and path needs source: file")
+        return self
+
+
+class Candidates(Section):
+    """``n`` completions of each prompt."""
+
+    n: int = Field(default=4, ge=2)
+    decoding: Decoding = Decoding()
+
+
+class JudgeConfig(Section):
+    """Who judges: ``self`` (the policy of the iteration) or ``engine:model``; there is no default.
+
+    ``draws`` replaces the spec's; ``shuffle`` permutes the scores within each prompt (the
+    control experiment); a run stops when more than ``max_unscored`` of the judgments are unscored.
+    """
+
+    spec: str
+    model: str
+    draws: int | None = Field(default=None, ge=1)
+    shuffle: bool = False
+    max_unscored: float = Field(default=0.5, ge=0, le=1)
+
+    @field_validator("model")
+    @classmethod
+    def _known_form(cls, value: str) -> str:
+        if value != "self" and ":" not in value:
+            raise ValueError(f"{value!r} is neither 'self' nor 'engine:model' (hf:PATH_OR_ID)")
+        return value
+
+
+class Pairs(Section):
+    """Highest against lowest score; fewer than ``min_pairs`` stop the run before training."""
+
+    min_margin: float = Field(default=0.0, ge=0)
+    min_pairs: int = Field(default=1, ge=1)
+
+
+class EvaluationConfig(Section):
+    """The benchmark between the iterations. ``baseline``: the opponent of its win rate, the SFT
+    baseline (IFT only), M0, or none.
+    """
+
+    benchmark: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    baseline: Literal["sft", "m0", "none"] = "sft"
+
+
+class Rule(Section):
+    """One condition of a gate on one metric. ``alpha`` = 1 - confidence of the interval.
+
+    ``min``: low >= threshold. ``max``: high <= threshold. ``improves``: low of the paired
+    difference to the champion > threshold. ``no_regression``: fails when the high of that
+    difference < -threshold. ``threshold`` is in the metric's unit.
+    """
+
+    metric: str
+    rule: Literal["min", "max", "improves", "no_regression"]
+    threshold: float = 0.0
+    alpha: float = Field(default=0.05, gt=0, lt=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bounds_are_said(cls, data: Any) -> Any:
+        bounded = isinstance(data, dict) and data.get("rule") in ("min", "max")
+        if bounded and data.get("threshold") is None:
+            raise ValueError(f"rule {data['rule']!r} needs a threshold")
+        return data
+
+
+class Gate(Section):
+    """Rules that an iteration must pass, all of them. ``file`` is read into ``rules``."""
+
+    file: str | None = None
+    rules: list[Rule] = Field(default_factory=list)
+
+
+class RunConfig(Section):
+    """One run of the loop: M1 by SFT, then ``iterations - 1`` self-reward steps by DPO."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    description: str = ""
+    seed: int = Field(default=0, ge=0)
+    iterations: int = Field(default=3, ge=1)
+    model: Model
+    data: Data
+    engine: Part = Part(name="hf")
+    trainer: Part = Part(name="trl")
+    sft: Sft = Sft()
+    dpo: Dpo = Dpo()
+    prompts: Prompts = Prompts()
+    candidates: Candidates = Candidates()
+    judge: JudgeConfig
+    pairs: Pairs = Pairs()
+    evaluation: EvaluationConfig
+    gate: Gate = Gate()

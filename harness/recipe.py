@@ -1,0 +1,204 @@
+"""From a recipe and overrides to a configuration: reading, merging, and saying what is wrong."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.resources
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from harness.config import Gate, RunConfig
+from results.errors import UsageError
+from results.weights import text_hash
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checked configuration. ``origins`` has where each leaf value comes from, by dotted key."""
+
+    config: RunConfig
+    origins: dict[str, str]
+    default_folder: Path
+
+
+def recipes() -> dict[str, Path]:
+    """Shipped recipes by name."""
+    folder = Path(str(importlib.resources.files("harness"))) / "recipes"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load_recipe(name_or_path: str, overrides: list[str]) -> Loaded:
+    """The configuration of a shipped recipe or of a YAML file, with ``key.sub=value`` overrides.
+
+    Raises:
+        UsageError: no such recipe or file, not YAML, an unknown key, a wrong type.
+    """
+    path = _find(name_or_path)
+    tree, origins = _read(path)
+    for text in overrides:
+        key, found, value = text.partition("=")
+        if not found or not key:
+            raise UsageError(f"override {text!r}: expected key.sub=value")
+        _set(tree, key.split("."), _scalar(text, value), text)
+        origins = {k: v for k, v in origins.items() if not _under(k, key)} | {key: "override"}
+    _read_rules(tree, path)
+    config = _validate(tree, path)
+    suffix = f"-{text_hash(sorted(overrides))[:8]}" if overrides else ""
+    complete = {k: _origin(k, origins) for k in flatten(config.model_dump())}
+    return Loaded(config, complete, Path("runs") / f"{path.stem}{suffix}")
+
+
+def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings to ``{"key.sub": value}``; lists and empty mappings are values."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        flat |= flatten(value, f"{name}.") if isinstance(value, dict) and value else {name: value}
+    return flat
+
+
+def _find(name_or_path: str) -> Path:
+    shipped = recipes()
+    if name_or_path in shipped:
+        return shipped[name_or_path]
+    path = Path(name_or_path)
+    if path.suffix in (".yaml", ".yml"):
+        if path.is_file():
+            return path
+        raise UsageError(f"{path}: no such file; expected a recipe in YAML")
+    close = difflib.get_close_matches(name_or_path, shipped, n=1)
+    meant = f"; did you mean {close[0]!r}?" if close else ""
+    raise UsageError(
+        f"unknown recipe {name_or_path!r}{meant} (there are: {', '.join(shipped)}; or a .yaml file)"
+    )
+
+
+def _load_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise UsageError(f"{path}{line}: {problem}; expected YAML") from error
+    if not isinstance(tree, dict):
+        raise UsageError(f"{path}: expected keys and values, found {type(tree).__name__}")
+    return cast("dict[str, Any]", tree)
+
+
+def _read(path: Path, seen: tuple[Path, ...] = ()) -> tuple[dict[str, Any], dict[str, str]]:
+    """A recipe merged over the one it extends, and the file that gave each value."""
+    if path in seen:
+        raise UsageError(f"{path}: extends itself through {' -> '.join(p.stem for p in seen)}")
+    tree = _load_yaml(path)
+    parent = tree.pop("extends", None)
+    origins = dict.fromkeys(flatten(tree), path.name)
+    if parent is None:
+        return tree, origins
+    if not isinstance(parent, str):
+        raise UsageError(f"{path}: extends is {parent!r}, expected the name of a recipe")
+    beside = path.parent / f"{parent}.yaml"
+    base, inherited = _read(beside if beside.is_file() else _find(parent), (*seen, path))
+    kept = {k: v for k, v in inherited.items() if not any(_under(k, own) for own in origins)}
+    return _merge(base, tree), {**kept, **origins}
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = _merge(cast("dict[str, Any]", old), value) if both else value
+    return merged
+
+
+def _scalar(text: str, value: str) -> Any:
+    try:
+        return yaml.safe_load(value) if value else ""
+    except yaml.YAMLError as error:
+        raise UsageError(f"override {text!r}: the value is not YAML") from error
+
+
+def _set(tree: dict[str, Any], keys: list[str], value: Any, text: str) -> None:
+    for key in keys[:-1]:
+        tree = tree.setdefault(key, {})
+        if not isinstance(tree, dict):
+            raise UsageError(f"override {text!r}: {key!r} is a value, not a section")
+    tree[keys[-1]] = value
+
+
+def _under(key: str, section: str) -> bool:
+    return key == section or key.startswith(f"{section}.")
+
+
+def _origin(key: str, origins: dict[str, str]) -> str:
+    found = [k for k in origins if _under(key, k)]
+    return origins[max(found, key=len)] if found else "default"
+
+
+def _read_rules(tree: dict[str, Any], path: Path) -> None:
+    """``gate.file`` is read into ``gate.rules``: a run's configuration then says it all."""
+    gate = tree.get("gate")
+    if not isinstance(gate, dict) or not gate.get("file"):
+        return
+    if gate.get("rules"):
+        raise UsageError(f"{path}: gate has both file and rules; give one of them")
+    beside = path.parent / str(gate["file"])
+    tree["gate"] = {**gate, "rules": read_rules_file(beside)}
+
+
+def read_rules_file(path: Path) -> list[dict[str, Any]]:
+    """The rules in a YAML file ``rules: [{metric, rule, threshold, alpha}]``, checked."""
+    tree = _load_yaml(path)
+    return [rule.model_dump() for rule in _checked(Gate, tree, path).rules]
+
+
+def _validate(tree: dict[str, Any], path: Path) -> RunConfig:
+    return _checked(RunConfig, {"name": path.stem, **tree}, path)
+
+
+def _checked(model: type[M], tree: dict[str, Any], path: Path) -> M:
+    try:
+        return model.model_validate(tree)
+    except ValidationError as error:
+        raise UsageError(_explain(model, error, path)) from error
+
+
+def _explain(model: type[BaseModel], error: ValidationError, path: Path) -> str:
+    """The first thing that is wrong, in one line with the key, what was found and the mend."""
+    first = error.errors()[0]
+    keys = [str(part) for part in first["loc"]]
+    where = ".".join(keys)
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        known = _fields(model, keys[:-1])
+        close = difflib.get_close_matches(keys[-1], known, n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        return f"{path.name}: unknown key {where!r}{meant} (there are: {', '.join(known)}){more}"
+    if first["type"] == "missing":
+        return f"{path.name}: {where!r} is not set; it has no default{more}"
+    found = first["input"]
+    shown = f", found {found!r}" if not isinstance(found, dict) else ""
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{path.name}: {where}: {message}{shown}{more}"
+
+
+def _fields(model: type[BaseModel], keys: list[str]) -> list[str]:
+    """The field names of the section that ``keys`` lead to."""
+    for key in keys:
+        field = model.model_fields.get(key)
+        if field is None:
+            continue
+        inner = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        models = [t for t in inner if isinstance(t, type) and issubclass(t, BaseModel)]
+        if models:
+            model = models[0]
+    return list(model.model_fields)

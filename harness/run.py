@@ -1,0 +1,120 @@
+"""One run: its folder, its parts, and the models that its stages call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from backends.engines.caller import Caller, Tally
+from backends.engines.engine import Engine
+from backends.registry import model_folder, open_engine, open_trainer
+from backends.trainers.trainer import Trainer
+from benchmarks.benchmark import Benchmark
+from benchmarks.registry import open_benchmark
+from harness.config import RunConfig
+from harness.display import Display
+from judges.judging import Judge
+from judges.spec import JudgeSpec, load_spec
+from results.cache import CallCache
+from results.errors import SrlmError
+
+
+class StopRun(SrlmError):
+    """The run cannot or may not go on; what it has is kept and shown. Exit 3, or 4 for unscored."""
+
+    def __init__(self, message: str, exit_code: int = 3) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass
+class Run:
+    """Everything the stages share. At most one engine holds weights at a time."""
+
+    config: RunConfig
+    folder: Path
+    display: Display
+    cache: CallCache
+    spec: JudgeSpec
+    benchmark: Benchmark
+    trainer: Trainer
+    base: Path
+    _engine: tuple[str, Engine] | None = None
+
+    @classmethod
+    def open(cls, config: RunConfig, folder: Path, display: Display) -> Run:
+        """Checks every part by name and option before anything is computed."""
+        spec = load_spec(config.judge.spec)
+        if config.judge.draws is not None:
+            fewest = min(spec.min_scored, config.judge.draws)
+            update = {"draws": config.judge.draws, "min_scored": fewest}
+            spec = JudgeSpec.model_validate({**spec.model_dump(), **update})
+        trainer = open_trainer(config.trainer.name, config.trainer.options)
+        trainer.check("sft", config.sft.settings)
+        trainer.check("dpo", config.dpo.settings)
+        base = model_folder(config.model.base)
+        benchmark = open_benchmark(config.evaluation.benchmark, config.evaluation.options)
+        open_engine(config.engine.name, str(base), config.engine.options)
+        cache = CallCache(folder / "calls.sqlite", records=folder, notice=display.note)
+        return cls(config, folder, display, cache, spec, benchmark, trainer, base)
+
+    def iteration(self, k: int) -> Path:
+        """The folder of iteration ``k`` (1 = SFT)."""
+        return self.folder / f"iter_{k}"
+
+    def checkpoint(self, k: int) -> Path:
+        """The weights of M_k; k = 0 is M0."""
+        return self.base if k == 0 else self.iteration(k) / "checkpoint"
+
+    @property
+    def baseline_weights(self) -> Path:
+        """The opponent of the win rates: the SFT baseline (IFT only) or M0."""
+        return (
+            self.base
+            if self.config.evaluation.baseline == "m0"
+            else self.sft_baseline / "checkpoint"
+        )
+
+    @property
+    def sft_baseline(self) -> Path:
+        """The folder of the SFT baseline, a comparison and not a step of the loop."""
+        return self.folder / "sft_baseline"
+
+    def caller(self, weights: Path) -> Caller:
+        """The model in ``weights`` behind the cache, on the run's engine."""
+        return self._caller(self.config.engine.name, str(weights))
+
+    def judge(self, weights: Path) -> Judge:
+        """The run's judge; ``weights`` is the policy, which judges where the judge is ``self``."""
+        if self.config.judge.model == "self":
+            return Judge(self.spec, self.caller(weights), "self", True)
+        engine, _, model = self.config.judge.model.partition(":")
+        return Judge(self.spec, self._caller(engine, model), self.config.judge.model, False)
+
+    def _caller(self, name: str, model: str) -> Caller:
+        key = f"{name}:{model}"
+        if self._engine is None or self._engine[0] != key:
+            self.release()
+            options = self.config.engine.options if name == self.config.engine.name else {}
+            self._engine = (key, open_engine(name, model, options))
+        return Caller(self._engine[1], self.cache, self._show, self._spend)
+
+    def _show(self, tally: Tally, of: int) -> None:
+        rate = tally.tokens / tally.seconds if tally.seconds else 0
+        facts = f"cached {tally.cached} failed {tally.failed} {rate:.0f} tokens/s"
+        self.display.progress(tally.done, of, facts)
+
+    def _spend(self, model_seconds: float, startup_seconds: float) -> None:
+        self.display.clock.model += model_seconds
+        self.display.clock.startup += startup_seconds
+
+    def release(self) -> None:
+        """Frees the weights that are loaded, if any."""
+        if self._engine is not None:
+            self._engine[1].close()
+            self._engine = None
+
+    def close(self) -> None:
+        """Frees the weights and closes the cache."""
+        self.release()
+        self.cache.close()

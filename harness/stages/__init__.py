@@ -1,0 +1,1 @@
+"""srlm: the stages of the loop, each a function from records to records."""

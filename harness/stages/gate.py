@@ -1,0 +1,39 @@
+"""The gate of one iteration: its decision is made once and kept in gate.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.gates import Measured, decide
+from harness.run import Run
+from results.records import GateDecision, RuleResult
+from results.store import read_json, write_json
+
+
+def gate(run: Run, k: int, champion: Path | None) -> GateDecision:
+    """Decides on M_k against the champion's evaluation folder (null: there is none yet)."""
+    path = run.iteration(k) / "gate.json"
+    if path.exists():
+        return GateDecision.model_validate(read_json(path))
+    run.display.start(f"M{k}", "gate")
+    candidate = Measured.read(run.iteration(k) / "evaluation")
+    incumbent = None if champion is None else Measured.read(champion)
+    decision = decide(run.config.gate.rules, candidate, incumbent, run.config.seed)
+    write_json(path, decision.model_dump())
+    run.display.finish(f"M{k}", "gate", describe(decision))
+    return decision
+
+
+def stop(run: Run, k: int, result: RuleResult) -> GateDecision:
+    """Ends the run before training because ``result`` did not pass."""
+    decision = GateDecision(decision="stop", rules=[result])
+    write_json(run.iteration(k) / "gate.json", decision.model_dump())
+    return decision
+
+
+def describe(decision: GateDecision) -> str:
+    """The decision, with the value, interval and threshold of every rule that did not pass."""
+    failed = [r for r in decision.rules if not r.passed]
+    if not failed:
+        return f"{decision.decision} ({len(decision.rules)} of {len(decision.rules)} rules passed)"
+    return f"{decision.decision}: " + "; ".join(r.reason for r in failed)

@@ -1,0 +1,1 @@
+"""srlm: who judges and how: judge specs, rubrics, parsing, scoring, pair selection, agreement."""

@@ -1,0 +1,115 @@
+"""How a metric is shown: its heading, its unit, its number of decimals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+Kind = Literal["share", "score", "length", "correlation", "count", "plain"]
+
+NULL = "\N{EN DASH}"
+
+# metric -> (heading, kind). Shares are fractions in the data and percent in a table.
+METRICS: dict[str, tuple[str, Kind]] = {
+    "win_rate": ("win rate", "share"),
+    "standard_error": ("standard error", "share"),
+    "lc_win_rate": ("LC win rate", "share"),
+    "lc_standard_error": ("LC standard error", "share"),
+    "discrete_win_rate": ("discrete win rate", "share"),
+    "n_wins": ("wins", "count"),
+    "n_wins_base": ("wins of baseline", "count"),
+    "n_draws": ("draws", "count"),
+    "n_total": ("total", "count"),
+    "oracle_score": ("oracle score", "score"),
+    "self_score": ("self score", "score"),
+    "relevant": ("relevant", "share"),
+    "substantial": ("substantial", "share"),
+    "correct": ("correct", "share"),
+    "clear": ("clear", "share"),
+    "concise": ("concise", "share"),
+    "mean_length": ("mean length", "length"),
+    "avg_length": ("mean length", "length"),
+    "unscored_rate": ("unscored", "share"),
+    "average": ("average", "score"),
+    "first_turn": ("first turn", "score"),
+    "second_turn": ("second turn", "score"),
+    "pairwise_accuracy": ("pairwise accuracy", "share"),
+    "pairwise_accuracy_half_ties": ("pairwise accuracy, half ties", "share"),
+    "five_best": ("5-best", "share"),
+    "exact_match": ("exact match", "share"),
+    "spearman": ("Spearman", "correlation"),
+    "kendall_tau": ("Kendall tau-b", "correlation"),
+    "accuracy": ("accuracy", "share"),
+    "accuracy_scored_only": ("accuracy, scored only", "share"),
+    "consistency": ("consistency", "share"),
+    "agreement": ("agreement", "share"),
+    "cohen_kappa": ("Cohen's kappa", "correlation"),
+    "position_bias": ("position bias", "share"),
+    "macro_precision": ("macro precision", "share"),
+    "macro_recall": ("macro recall", "share"),
+    "macro_f1": ("macro F1", "share"),
+}
+DECIMALS: dict[Kind, int] = {
+    "share": 1,
+    "score": 2,
+    "length": 1,
+    "correlation": 2,
+    "count": 0,
+    "plain": 3,
+}
+
+
+def heading(name: str) -> str:
+    """Returns a metric's heading, its own name when we do not know it; shares say percent."""
+    text, kind = METRICS.get(name, (name, "plain"))
+    return f"{text} %" if kind == "share" else text
+
+
+def number(name: str, value: float | None) -> str:
+    """Returns one number of metric ``name`` in its table unit; a dash for null."""
+    if value is None:
+        return NULL
+    kind = METRICS.get(name, ("", "plain"))[1]
+    if kind == "plain" and isinstance(value, int):
+        return str(value)
+    # "+ 0.0" turns a rounded -0.0 into 0.0.
+    return f"{round(table_value(name, value), DECIMALS[kind]) + 0.0:.{DECIMALS[kind]}f}"
+
+
+def table_value(name: str, value: float) -> float:
+    """Returns ``value`` in the unit of a table: shares times 100, else as it is."""
+    return 100 * value if METRICS.get(name, ("", "plain"))[1] == "share" else value
+
+
+def cell(name: str, metric: Mapping[str, Any] | None) -> str:
+    """Returns ``63.1 [59.0, 67.2]``; with ``355/360`` behind it when the coverage is not full."""
+    if metric is None or metric.get("value") is None:
+        return NULL
+    text = number(name, metric["value"])
+    if metric.get("low") is not None and metric.get("high") is not None:
+        text += f" [{number(name, metric['low'])}, {number(name, metric['high'])}]"
+    n, of = metric.get("n"), metric.get("of")
+    if n is not None and of is not None and n != of:
+        text += f" {n}/{of}"
+    return text
+
+
+def figures(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields (name, metric) for every figure of a row.
+
+    A bare number or null becomes a metric without interval; a group of figures (MT-Bench's
+    categories) is entered: ``categories.writing``. Anything else is no figure and left out.
+    """
+    for name, value in metrics.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, BaseModel):
+            yield key, value.model_dump()
+        elif isinstance(value, Mapping):
+            if "value" in value:
+                yield key, dict(value)
+            else:
+                yield from figures(value, f"{key}.")
+        elif value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+            yield key, {"value": value}

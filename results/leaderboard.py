@@ -1,0 +1,190 @@
+"""The leaderboard in the formats that people read: Markdown, CSV, LaTeX, the terminal, JSON.
+
+Rows keep the order in which they are given. Names may be hostile: each format escapes its own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from results.errors import SrlmError
+from results.figures import NULL, figures, heading, table_value
+from results.tables import MARK, Line, Row, Table, build_tables, group_rows, metric_names, notes
+from results.text import one_line
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{mark: "\\" + mark for mark in "&%$#_{}"},
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    NULL: "--",
+    MARK: r"$\dagger$",
+}
+
+
+def to_json(rows: Sequence[Row]) -> str:
+    """Returns ``{"rows": [...]}`` with unrounded figures; pure ASCII, so no control sequence.
+
+    Raises SrlmError on NaN or an infinity.
+    """
+    try:
+        return json.dumps({"rows": list(rows)}, indent=2, allow_nan=False, default=_json)
+    except ValueError as error:
+        raise SrlmError(f"leaderboard: a figure is not finite ({error}), expected null") from None
+
+
+def to_markdown(rows: Sequence[Row]) -> str:
+    """Returns one heading, GitHub table and list of notes for each group of rows."""
+    import pandas as pd  # type: ignore[import-untyped, unused-ignore]
+
+    parts = []
+    for table in build_tables(rows):
+        head = [_markdown(text) for text in _head(table)]
+        body = [[_markdown(text, ours) for text, ours in _flat(line)] for line in table.lines]
+        # disable_numparse: tabulate would rewrite a model named "1e3" as 1000.
+        text = pd.DataFrame(body, columns=head).to_markdown(index=False, disable_numparse=True)
+        below = "\n".join(f"- {_markdown(note)}" for note in table.notes)
+        parts.append(
+            f"### {_markdown(table.title)}\n\n{text}\n" + (f"\n{below}\n" if below else "")
+        )
+    return "\n".join(parts)
+
+
+def to_latex(rows: Sequence[Row]) -> str:
+    """Returns one ``table`` environment (package booktabs) for each group of rows."""
+    import pandas as pd  # type: ignore[import-untyped, unused-ignore]
+
+    parts = []
+    for table in build_tables(rows):
+        head = [_latex(text) for text in _head(table)]
+        body = [[_latex(text) for text, _ in _flat(line)] for line in table.lines]
+        text = pd.DataFrame(body, columns=head).to_latex(index=False, escape=False)
+        below = "".join(f"\n\\par\\footnotesize {_latex(note)}" for note in table.notes)
+        parts.append(
+            f"\\begin{{table}}\n\\caption{{{_latex(table.title)}}}\n{text.strip()}{below}\n"
+            "\\end{table}\n"
+        )
+    return "\n".join(parts)
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """Returns one line per row: what it may be compared by, then value, low and high per metric.
+
+    For programs and spreadsheets: bare numbers, shares in percent, an empty cell for null. Lines
+    of one group stand together and share a ``table`` number; compare only within one.
+    """
+    import pandas as pd  # type: ignore[import-untyped, unused-ignore]
+
+    names = metric_names(rows)
+    lines = []
+    for index, group in enumerate(group_rows(rows), start=1):
+        for row in group:
+            line: dict[str, Any] = {"table": index}
+            for key in ("benchmark", "judge", "baseline", "n", "model", "run", "iteration", "gate"):
+                line[key] = _csv(row.get(key))
+            line["judge_is_judged"] = bool(row.get("judge_is_judged"))
+            found = dict(figures(row["metrics"]))
+            for name in names:
+                for end in ("value", "low", "high"):
+                    column = heading(name) if end == "value" else f"{heading(name)} {end}"
+                    value = found.get(name, {}).get(end)
+                    # 10 digits: "* 100" must not print 56.99999999999999.
+                    if isinstance(value, float):
+                        value = float(f"{table_value(name, value):.10g}")
+                    line[_csv(column)] = value
+            line["notes"] = _csv("; ".join(notes([row])))
+            lines.append(line)
+    # dtype=object: a column of counts with a null in it must not turn into floats.
+    return str(pd.DataFrame(lines, dtype=object).to_csv(index=False, lineterminator="\n"))
+
+
+def to_rich(rows: Sequence[Row], width: int = 100) -> RenderableType:
+    """Returns the tables for a terminal of ``width`` columns.
+
+    A table that is too wide is turned on its side (a column per model), in as many blocks as the
+    width asks for: figures are never folded.
+    """
+    from rich.cells import cell_len
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    for table in build_tables(rows):
+        parts.append(Text(table.title, style="bold"))
+        upright = [_head(table)] + [[text for text, _ in _flat(line)] for line in table.lines]
+        sizes = [max(map(cell_len, column)) for column in zip(*upright, strict=True)]
+        if sum(sizes) + 2 * len(sizes) <= width:
+            parts.append(_rich(upright))
+        else:
+            columns = list(zip(*upright, strict=True))  # one tuple per label or metric
+            room = width - max(cell_len(column[0]) for column in columns) - 2
+            cell = max(cell_len(text) for column in columns for text in column[1:]) + 2
+            step = max(1, room // cell)
+            for at in range(1, len(upright), step):
+                parts.append(_rich([[c[0], *c[at : at + step]] for c in columns]))
+        parts += [Text(note, style="dim") for note in table.notes]
+        parts.append(Text(""))
+    return Group(*parts)
+
+
+def _rich(grid: Sequence[Sequence[str]]) -> RenderableType:
+    """Returns a grid with its first row as head. Text objects only: strings would be markup."""
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    table = RichTable(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for position, text in enumerate(grid[0]):
+        # One line each, or a long name would fold the figures beside it.
+        table.add_column(Text(text), justify="right" if position else "left", no_wrap=position > 0)
+    for row in grid[1:]:
+        table.add_row(*(Text(text) for text in row))
+    return table
+
+
+def _head(table: Table) -> list[str]:
+    return ["model", *table.labels, *table.metrics]
+
+
+def _flat(line: Line) -> list[tuple[str, bool]]:
+    """Returns the cells of a line, each with whether we wrote it (else a user or model did)."""
+    name = line.model + (MARK if line.marked else "")
+    theirs = [(text, False) for text in (name, *line.labels)]
+    return theirs + [(text, True) for text in line.cells]
+
+
+def _markdown(text: str, ours: bool = False) -> str:
+    """Returns ``text`` for a table cell: no new column, link, code span or HTML from a name."""
+    if ours:
+        return text
+    text = text.replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\|`*\[\]])", r"\\\1", text)
+
+
+def _latex(text: str) -> str:
+    escaped = "".join(_LATEX.get(character, character) for character in text)
+    # After the line break of the row above, a bracket would be read as its argument.
+    return "{}" + escaped if escaped.startswith("[") else escaped
+
+
+def _csv(value: Any) -> Any:
+    """Returns a label as one clean line that no spreadsheet takes for a formula."""
+    if not isinstance(value, str):
+        return value
+    text = one_line(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def _json(value: object) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise ValueError(f"{type(value).__name__} is not JSON data")

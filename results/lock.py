@@ -1,0 +1,71 @@
+"""One writer to a run folder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from results.errors import SrlmError
+from results.files import writing
+
+
+class RunLock:
+    """Holds ``<run>/.lock`` for as long as the ``with`` block lasts; makes the folder if needed.
+
+    The lock is the kernel's (flock): it ends with the process, SIGKILL included, so a crashed run
+    needs no cleaning up. The file itself stays and only says who holds it.
+
+    Raises SrlmError on entry, naming the folder and the process that holds it.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self.run = run
+        self._fd: int | None = None
+
+    def __enter__(self) -> RunLock:
+        path = self.run / ".lock"
+        with writing(path):
+            self.run.mkdir(parents=True, exist_ok=True)
+            # Not inherited by the processes that we start (O_CLOEXEC): a worker that outlives a
+            # killed run must not keep its folder locked.
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(fd, 300, 0).decode(errors="replace").strip() or "another process"
+            os.close(fd)
+            raise SrlmError(
+                f"{self.run}: this run is being written by {holder}; "
+                "wait for it, stop it, or choose another folder with --out"
+            ) from None
+        except OSError as error:
+            os.close(fd)
+            raise SrlmError(
+                f"{path}: this file system has no file locks ({error.strerror}); "
+                "choose a folder on another disk with --out"
+            ) from None
+        self._fd = fd
+        # Forked children share the lock, and would hold it after us: they drop their copy.
+        os.register_at_fork(after_in_child=self._close)
+        with suppress(OSError):  # only a courtesy to whoever is refused
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        """Closes our descriptor. The lock goes with the last one (never unlock: that is shared)."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None

@@ -1,0 +1,95 @@
+"""One lazy lookup for every plug point: names to ``"module:attr"``, and entry points for outsiders.
+
+Nothing is imported until a name is asked for, and nothing registers itself by being imported.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+from results.errors import SrlmError, UsageError
+
+
+@dataclass(frozen=True)
+class Table:
+    """The names of one kind of part.
+
+    Args:
+        kind: what the parts are, in messages ("engine").
+        group: entry-point group in which outside packages add theirs ("srlm.engines").
+        entries: our own names, each a ``"module:attr"``.
+        hints: for a name whose packages are an extra, the command that installs them.
+    """
+
+    kind: str
+    group: str
+    entries: Mapping[str, str]
+    hints: Mapping[str, str]
+
+    def names(self) -> dict[str, str]:
+        """Every known name and where it comes from; an outside name may not take one of ours."""
+        found = dict(self.entries)
+        for point in entry_points(group=self.group):
+            if point.name in found and found[point.name] != point.value:
+                raise UsageError(
+                    f"two parts are called {self.kind} {point.name!r}: {found[point.name]} and "
+                    f"{point.value}; uninstall one of the packages"
+                )
+            found[point.name] = point.value
+        return found
+
+    def load(self, name: str) -> Any:
+        """The part called ``name``, or named directly as ``module:attr``."""
+        names = self.names()
+        target = names.get(name) or (name if ":" in name and "/" not in name else None)
+        if target is None:
+            close = difflib.get_close_matches(name, names, n=1)
+            meant = f"; did you mean {close[0]!r}?" if close else ""
+            raise UsageError(
+                f"unknown {self.kind} {name!r}{meant} (there are: {', '.join(sorted(names))})"
+            )
+        module, _, attr = target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attr)
+        except ImportError as error:
+            hint = self.hints.get(name, "install the package that brings it")
+            raise SrlmError(f"{self.kind} {name!r} cannot be loaded ({error}); {hint}") from error
+        except AttributeError as error:
+            raise UsageError(f"{self.kind} {name!r}: {module} has no {attr!r}") from error
+
+
+def construct(kind: str, name: str, factory: Any, options: Mapping[str, Any]) -> Any:
+    """``factory(**options)``, refusing an option that it does not have.
+
+    Raises:
+        UsageError: unknown option (with the nearest name), a missing one, or a wrong value.
+    """
+    known = inspect.signature(factory).parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in known.values()):
+        for option in options:
+            if option not in known:
+                close = difflib.get_close_matches(option, known, n=1)
+                meant = f"; did you mean {close[0]!r}?" if close else ""
+                raise UsageError(
+                    f"{kind} {name!r} has no option {option!r}{meant} "
+                    f"(there are: {', '.join(sorted(known))})"
+                )
+    missing = [
+        p.name
+        for p in known.values()
+        if p.default is p.empty
+        and p.name not in options
+        and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
+    if missing:
+        raise UsageError(f"{kind} {name!r} needs the option {missing[0]!r}: it is not set")
+    try:
+        return factory(**options)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{kind} {name!r}: {' '.join(str(error).split())}") from error

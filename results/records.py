@@ -1,0 +1,161 @@
+"""The records that every stage reads and writes: one JSON object a line, typed and versioned.
+
+A record says what happened to one thing (a prompt, a candidate, a judgment, a pair). Records are
+the truth of a run: the cache, the counts and the tables are derived from them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+class Record(BaseModel):
+    """Base of every line in a record file. ``v`` is the version of the record's own fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    v: Literal[1] = 1
+
+
+class Message(BaseModel):
+    """One turn of a conversation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+Conversation = list[Message]
+
+
+class Example(Record):
+    """One supervised training example: a prompt and the completion whose tokens carry the loss."""
+
+    id: str
+    prompt: str | Conversation
+    completion: str
+    kind: Literal["ift", "eft"]
+    meta: dict[str, Any] = Field(default_factory=dict)
+
+
+class Prompt(Record):
+    """An instruction for the policy. A dropped one is kept here with the reason, so counts add up.
+
+    ``call`` is the cache key of the model call that wrote it, null for prompts from people;
+    ``text`` is that call's whole completion.
+    """
+
+    id: str
+    prompt: str | Conversation
+    source: str
+    status: Literal["kept", "dropped"] = "kept"
+    reason: str | None = None
+    call: str | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+    tokens: int | None = None
+
+
+class Candidate(Record):
+    """One completion of a prompt by the policy. ``tokens`` counts generated tokens."""
+
+    prompt_id: str
+    response_id: str
+    draw: int
+    text: str
+    finish_reason: str
+    tokens: int
+    call: str
+
+
+class Judgment(Record):
+    """One parsed judge call. ``score`` is null exactly when ``status`` is unscored."""
+
+    prompt_id: str
+    response_id: str
+    draw: int
+    status: Literal["scored", "unscored"]
+    score: float | None
+    reason: str | None
+    text: str
+    finish_reason: str | None = None
+    tokens: int | None = None
+    call: str | None = None
+
+    @model_validator(mode="after")
+    def _score_matches_status(self) -> Judgment:
+        if (self.score is None) != (self.status == "unscored"):
+            raise ValueError(f"status {self.status!r} with score {self.score!r}")
+        if (self.reason is None) != (self.status == "scored"):
+            raise ValueError(f"status {self.status!r} with reason {self.reason!r}")
+        return self
+
+
+class Pair(Record):
+    """A preference pair: the training example of DPO. ``margin`` = chosen minus rejected score."""
+
+    prompt_id: str
+    prompt: str | Conversation
+    chosen_id: str
+    rejected_id: str
+    chosen: str
+    rejected: str
+    chosen_score: float
+    rejected_score: float
+    margin: float
+
+
+class Value(Record):
+    """One prompt's contribution to a metric: the metric is sum(num) / sum(den) over prompts.
+
+    ``cluster`` names what is resampled (prompts with the same text share one); prompts are paired
+    between two models by ``prompt_id``. A prompt without a value is not in the file: the metric's
+    ``of`` says how many there could have been.
+    """
+
+    prompt_id: str
+    metric: str
+    num: float
+    den: float = 1.0
+    cluster: str
+
+
+class Metric(BaseModel):
+    """An aggregate with its coverage (``n`` of ``of``), interval and convention.
+
+    ``value`` is null when undefined, never NaN; ``low`` and ``high`` bound it at ``confidence``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    confidence: float = 0.95
+    n: int
+    of: int
+    convention: str
+
+
+class RuleResult(BaseModel):
+    """What one gate rule saw and said. ``n_used`` of ``of`` prompts stood behind it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    rule: str
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    threshold: float
+    passed: bool
+    n_used: int
+    of: int
+    reason: str
+
+
+class GateDecision(BaseModel):
+    """The gate's decision over one iteration."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    decision: Literal["promote", "hold", "stop"]
+    rules: list[RuleResult]

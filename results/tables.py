@@ -1,0 +1,120 @@
+"""Leaderboard rows as tables: which rows may stand in one table, and what each cell says.
+
+Rows that differ in benchmark, judge, baseline or n are not comparable and never share a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from results.figures import NULL, cell, figures, heading
+from results.text import one_line
+
+Row = Mapping[str, Any]
+
+MARK = "\N{DAGGER}"
+GROUP_KEYS = ("benchmark", "judge", "baseline", "n")
+LABELS = ("run", "iteration", "gate")  # shown when a row of the table has one
+
+
+@dataclass(frozen=True)
+class Line:
+    """One model: its labels and metrics as text, both in the table's order."""
+
+    model: str
+    marked: bool
+    labels: list[str]
+    cells: list[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that may be compared, as clean one-line text; nothing is escaped for a format yet.
+
+    ``labels`` and ``metrics`` head the columns after the model; ``notes`` stand below.
+    """
+
+    title: str
+    labels: list[str]
+    metrics: list[str]
+    lines: list[Line]
+    notes: list[str]
+
+
+def group_rows(rows: Sequence[Row]) -> list[list[Row]]:
+    """Returns the rows by (benchmark, judge, baseline, n); groups and rows in their given order."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        key = tuple(repr(row.get(name)) for name in GROUP_KEYS)
+        groups.setdefault(key, []).append(row)
+    return list(groups.values())
+
+
+def build_tables(rows: Sequence[Row]) -> list[Table]:
+    """Returns one table per group of comparable rows.
+
+    Args:
+        rows: ``{"model", "run", "iteration", "benchmark", "judge", "n", "metrics", "gate"}``, and
+            optionally ``baseline``, ``judge_is_judged`` (marks the row) and ``note``.
+    """
+    return [_table(group) for group in group_rows(rows)]
+
+
+def title(row: Row) -> str:
+    """Returns what the rows of a table share, as its title."""
+    parts = [_text(row.get("benchmark"))]
+    parts += [f"{key}: {_text(row[key])}" for key in ("judge", "baseline") if row.get(key)]
+    parts += [f"n = {_text(row['n'])}"] if row.get("n") is not None else []
+    return ", ".join(parts)
+
+
+def metric_names(rows: Sequence[Row]) -> list[str]:
+    """Returns the names of all figures of the rows, in the order in which they first appear."""
+    return list(dict.fromkeys(name for row in rows for name, _ in figures(row["metrics"])))
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    names = metric_names(rows)
+    labels = [key for key in LABELS if any(row.get(key) is not None for row in rows)]
+    lines = []
+    for row in rows:
+        found = dict(figures(row["metrics"]))
+        lines.append(
+            Line(
+                model=_text(row["model"]),
+                marked=bool(row.get("judge_is_judged")),
+                labels=[_text(row.get(key)) for key in labels],
+                cells=[cell(name, found.get(name)) for name in names],
+            )
+        )
+    return Table(
+        title(rows[0]), labels, [_text(heading(name)) for name in names], lines, notes(rows)
+    )
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    """Returns the lines below a table: conventions, intervals, the mark, the rows' own notes."""
+    conventions: dict[str, list[str]] = {}
+    levels: dict[str, None] = {}
+    for row in rows:
+        for name, metric in figures(row["metrics"]):
+            if metric.get("convention"):
+                named = conventions.setdefault(_text(metric["convention"]), [])
+                if (text := _text(heading(name).removesuffix(" %"))) not in named:
+                    named.append(text)
+            if metric.get("low") is not None:
+                levels[f"{100 * metric.get('confidence', 0.95):g}"] = None
+    lines = [f"{', '.join(named)}: {convention}" for convention, named in conventions.items()]
+    if levels:
+        lines.append(f"[low, high]: {' and '.join(levels)} % interval")
+    if any(row.get("judge_is_judged") for row in rows):
+        lines.append(f"{MARK} the judge is the judged model itself")
+    lines += [f"{_text(row['model'])}: {_text(row['note'])}" for row in rows if row.get("note")]
+    return lines
+
+
+def _text(value: object) -> str:
+    """Returns a label as one clean line; a dash for null."""
+    return NULL if value is None else one_line(str(value))
