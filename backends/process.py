@@ -36,6 +36,7 @@ def run_worker(module: str, arguments: list[str], log: Path, environment: Mappin
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as errors:
+        before = errors.tell()
         worker = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,
@@ -57,7 +58,9 @@ def run_worker(module: str, arguments: list[str], log: Path, environment: Mappin
                 if pipe is not None:
                     pipe.close()
     if code != 0:
-        raise SrlmError(f"{module} ended with code {code}: {_last_line(log)} (whole log: {log})")
+        raise SrlmError(
+            f"{module} ended with code {code}: {_last_line(log, before)} (whole log: {log})"
+        )
 
 
 def become_worker() -> Callable[[dict[str, Any]], None]:
@@ -87,6 +90,7 @@ def _kill_group(worker: subprocess.Popen[bytes]) -> None:
     worker.wait()
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+def _last_line(log: Path, start: int) -> str:
+    """The last line after byte ``start``: what stands before it is of an earlier worker."""
+    lines = log.read_bytes()[start:].decode(errors="replace").strip().splitlines()
     return lines[-1].strip() if lines else "it said nothing"

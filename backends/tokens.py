@@ -20,14 +20,20 @@ def defused(text: str, special: Iterable[str]) -> str:
     return text
 
 
+def control_tokens(tokenizer: Any) -> list[str]:
+    """Every token that the tokenizer treats as control, also those that are none of its attributes
+    (Llama 3 lists ``<|start_header_id|>`` among its added tokens alone).
+    """
+    added = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+    return list(dict.fromkeys([*tokenizer.all_special_tokens, *added]))
+
+
 def chat_ids(tokenizer: Any, prompt: Sequence[Message] | str) -> list[int]:
     """Token ids of a conversation up to where the assistant speaks, or of raw text as it is."""
+    special = control_tokens(tokenizer)
     if isinstance(prompt, str):
-        return list(tokenizer(defused(prompt, tokenizer.all_special_tokens))["input_ids"])
-    messages = [
-        {"role": m.role, "content": defused(m.content, tokenizer.all_special_tokens)}
-        for m in prompt
-    ]
+        return list(tokenizer(defused(prompt, special))["input_ids"])
+    messages = [{"role": m.role, "content": defused(m.content, special)} for m in prompt]
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     return list(ids)

@@ -21,10 +21,17 @@ class Decoding(Section):
     max_tokens: int = Field(default=768, ge=1)
 
 
-class Part(Section):
-    """A pluggable part by name, with its own options."""
+class EngineConfig(Section):
+    """Which engine runs the models, with its own options."""
 
-    name: str
+    name: str = "hf"
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class TrainerConfig(Section):
+    """Which trainer trains them, with its own options."""
+
+    name: str = "trl"
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -158,8 +165,8 @@ class RunConfig(Section):
     iterations: int = Field(default=3, ge=1)
     model: Model
     data: Data
-    engine: Part = Part(name="hf")
-    trainer: Part = Part(name="trl")
+    engine: EngineConfig = EngineConfig()
+    trainer: TrainerConfig = TrainerConfig()
     sft: Sft = Sft()
     dpo: Dpo = Dpo()
     prompts: Prompts = Prompts()

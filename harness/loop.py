@@ -59,7 +59,7 @@ def _iterate(run: Run) -> tuple[int, str]:
                 return _too_few(run, k, len(found))
             dpo(run, k)
         folder = run.iteration(k) / "evaluation"
-        evaluation(run, f"M{k}", run.checkpoint(k), folder, baseline, judged=True)
+        evaluation(run, f"M{k}", run.checkpoint(k), folder, baseline)
         decision = gate(run, k, champion)
         if decision.decision != "promote":
             kept = f"champion stays M{k - 1}" if champion else "there is no champion"
@@ -76,8 +76,8 @@ def _evaluate_baselines(run: Run, data: SeedData) -> Path | None:
     opponent = {"sft": base, "m0": m0, "none": None}[kind]
     if kind == "sft":
         weights = sft(run, "SFT", data.ift, run.sft_baseline)
-        evaluation(run, "SFT", weights, base, None, judged=False)
-    evaluation(run, "M0", run.base, m0, None if kind == "m0" else opponent, judged=False)
+        evaluation(run, "SFT", weights, base, None)
+    evaluation(run, "M0", run.base, m0, None if kind == "m0" else opponent)
     return opponent
 
 

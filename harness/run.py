@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from backends.engines.caller import Caller, Tally
 from backends.engines.engine import Engine
-from backends.registry import model_folder, open_engine, open_trainer
+from backends.models import model_folder
+from backends.registry import open_engine, open_trainer
 from backends.trainers.trainer import Trainer
 from benchmarks.benchmark import Benchmark
 from benchmarks.registry import open_benchmark
@@ -29,7 +30,7 @@ class StopRun(SrlmError):
 
 @dataclass
 class Run:
-    """Everything the stages share. At most one engine holds weights at a time."""
+    """Everything the stages share. One engine holds the policy, and one a judge from outside."""
 
     config: RunConfig
     folder: Path
@@ -39,7 +40,7 @@ class Run:
     benchmark: Benchmark
     trainer: Trainer
     base: Path
-    _engine: tuple[str, Engine] | None = None
+    _engines: dict[str, tuple[tuple[str, str], Engine]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, config: RunConfig, folder: Path, display: Display) -> Run:
@@ -67,37 +68,31 @@ class Run:
         return self.base if k == 0 else self.iteration(k) / "checkpoint"
 
     @property
-    def baseline_weights(self) -> Path:
-        """The opponent of the win rates: the SFT baseline (IFT only) or M0."""
-        return (
-            self.base
-            if self.config.evaluation.baseline == "m0"
-            else self.sft_baseline / "checkpoint"
-        )
-
-    @property
     def sft_baseline(self) -> Path:
         """The folder of the SFT baseline, a comparison and not a step of the loop."""
         return self.folder / "sft_baseline"
 
     def caller(self, weights: Path) -> Caller:
         """The model in ``weights`` behind the cache, on the run's engine."""
-        return self._caller(self.config.engine.name, str(weights))
+        return self._caller("policy", self.config.engine.name, str(weights))
 
     def judge(self, weights: Path) -> Judge:
         """The run's judge; ``weights`` is the policy, which judges where the judge is ``self``."""
         if self.config.judge.model == "self":
             return Judge(self.spec, self.caller(weights), "self", True)
         engine, _, model = self.config.judge.model.partition(":")
-        return Judge(self.spec, self._caller(engine, model), self.config.judge.model, False)
+        caller = self._caller("judge", engine, model)
+        return Judge(self.spec, caller, self.config.judge.model, False)
 
-    def _caller(self, name: str, model: str) -> Caller:
-        key = f"{name}:{model}"
-        if self._engine is None or self._engine[0] != key:
-            self.release()
+    def _caller(self, role: str, name: str, model: str) -> Caller:
+        """One engine a role: another model in the same role takes the place of the one before."""
+        held = self._engines.get(role)
+        if held is None or held[0] != (name, model):
+            if held is not None:
+                held[1].close()
             options = self.config.engine.options if name == self.config.engine.name else {}
-            self._engine = (key, open_engine(name, model, options))
-        return Caller(self._engine[1], self.cache, self._show, self._spend)
+            self._engines[role] = ((name, model), open_engine(name, model, options))
+        return Caller(self._engines[role][1], self.cache, self._show, self._spend)
 
     def _show(self, tally: Tally, of: int) -> None:
         rate = tally.tokens / tally.seconds if tally.seconds else 0
@@ -109,10 +104,10 @@ class Run:
         self.display.clock.startup += startup_seconds
 
     def release(self) -> None:
-        """Frees the weights that are loaded, if any."""
-        if self._engine is not None:
-            self._engine[1].close()
-            self._engine = None
+        """Frees all weights, so that the trainer has the machine."""
+        for _, engine in self._engines.values():
+            engine.close()
+        self._engines.clear()
 
     def close(self) -> None:
         """Frees the weights and closes the cache."""

@@ -103,6 +103,7 @@ def agreement_values(
     | spearman, kendall_tau | prompts neither side of which is constant | prompts with >= 2 ranked |
 
     Args:
+        rankings: the human-ranked prompts.
         scores: mean score by (prompt_id, response_id), finite; None or no entry is unscored.
         scale: lowest and highest score of the judge; five_best needs the highest.
         unscored: what a pair with an unscored response is: ``drop``: left out; ``wrong``: wrong in

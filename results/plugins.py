@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
@@ -62,6 +63,17 @@ class Table:
             raise SrlmError(f"{self.kind} {name!r} cannot be loaded ({error}); {hint}") from error
         except AttributeError as error:
             raise UsageError(f"{self.kind} {name!r}: {module} has no {attr!r}") from error
+
+
+def require(packages: Sequence[str], who: str, hint: str) -> None:
+    """Says before any work is done that ``who`` lacks one of ``packages``, without importing them.
+
+    Raises:
+        SrlmError: names the missing package and ``hint``, the command that installs it.
+    """
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise SrlmError(f"{who} needs the package {package!r}, which is not installed; {hint}")
 
 
 def construct(kind: str, name: str, factory: Any, options: Mapping[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+
 class Record(BaseModel):
     """Base of every line in a record file. ``v`` is the version of the record's own fields."""
 

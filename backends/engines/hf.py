@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from backends.engines.engine import Completion, GenerateConfig, Request, Usage
-from backends.registry import model_folder
+from backends.models import LOCAL_EXTRA, model_folder
 from backends.tokens import chat_ids
+from results.plugins import require
 from results.weights import weights_hash
 
 # Threads that spin while they wait take the cores from each other on a busy machine.
@@ -28,6 +29,7 @@ class HfEngine:
 
     def __init__(self, model: str, batch_size: int = 64, dtype: str = "auto",
                  device: str = "auto") -> None:  # fmt: skip
+        require(("torch", "transformers"), "engine 'hf'", LOCAL_EXTRA)
         self.folder = model_folder(model)
         self.batch_size, self.dtype, self.device = batch_size, dtype, device
         self.identity = f"hf:{weights_hash(self.folder)}:{dtype}"
@@ -52,11 +54,18 @@ class HfEngine:
         if self._model is None:
             start = time.monotonic()
             import torch
-            from transformers import AutoModelForCausalLM
+            from transformers import AutoModelForCausalLM, GenerationConfig
+            from transformers.utils import logging
 
+            logging.disable_progress_bar()  # the display has one of its own
+            logging.set_verbosity_error()
             found = "cuda" if torch.cuda.is_available() else "cpu"
             device = found if self.device == "auto" else self.device
             loaded = AutoModelForCausalLM.from_pretrained(self.folder, dtype=self.dtype)
+            # Of the settings shipped with the weights only what ends a turn counts: generate() would
+            # take all that ours leave open from there, a repetition penalty for one.
+            ends = loaded.generation_config.eos_token_id
+            loaded.generation_config = GenerationConfig(eos_token_id=ends)
             self._model = loaded.to(device).eval()
             self.startup_seconds += time.monotonic() - start
         return self._model
@@ -128,6 +137,9 @@ class HfEngine:
         kept = row if end is None else row[:end]
         text = self.tokenizer.decode(kept, skip_special_tokens=True)
         cuts = [text.index(s) for s in stop if s in text]
+        if cuts and end is None:  # what follows pads the row while its neighbours go on
+            pad = self.tokenizer.pad_token_id
+            kept = kept[: max(i for i, token in enumerate(kept, 1) if token != pad)]
         reason = "stop" if end is not None or cuts else "length"
         text = text[: min(cuts)] if cuts else text
         return Completion(text.strip(), reason, Usage(prompt_tokens, len(kept)))

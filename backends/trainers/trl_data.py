@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from backends.tokens import as_messages, defused
+from backends.tokens import as_messages, control_tokens, defused
 from results.records import Example, Message, Pair
+from results.store import read_jsonl
 
 
 def _turns(prompt: str | list[Message], special: list[str]) -> list[dict[str, str]]:
@@ -26,19 +26,18 @@ def load_dataset(kind: str, path: str, tokenizer: Any, max_length: int) -> tuple
     """
     from datasets import Dataset
 
-    special = tokenizer.all_special_tokens
+    special = control_tokens(tokenizer)
     rows: list[dict[str, Any]] = []
-    for line in Path(path).read_text(encoding="utf-8").splitlines():
-        if kind == "sft":
-            example = Example.model_validate(json.loads(line))
+    if kind == "sft":
+        for example in read_jsonl(Path(path), Example):
             rows.append(
                 {
                     "prompt": _turns(example.prompt, special),
                     "completion": _answer(example.completion, special),
                 }
             )
-        else:
-            pair = Pair.model_validate(json.loads(line))
+    else:
+        for pair in read_jsonl(Path(path), Pair):
             rows.append(
                 {
                     "prompt": _turns(pair.prompt, special),

@@ -8,15 +8,20 @@ import shutil
 from collections.abc import Callable
 from typing import Any, Literal
 
+from backends.models import LOCAL_EXTRA
 from backends.process import run_worker
 from backends.trainers.trainer import TrainJob, TrainProgress, TrainReport
 from backends.trainers.trl_settings import check_settings
 from results.errors import UsageError
+from results.plugins import require
 from results.store import write_json
 
 
 class TrlTrainer:
     """Trains on this machine with one process."""
+
+    def __init__(self) -> None:
+        require(("torch", "transformers", "trl"), "trainer 'trl'", LOCAL_EXTRA)
 
     def check(self, kind: Literal["sft", "dpo"], settings: dict[str, Any]) -> None:
         """Refuses a setting that TRL's steps do not have, or a wrong value."""

@@ -13,7 +13,9 @@ from results.errors import UsageError
 class TrlSettings(BaseModel):
     """One SFT or DPO step. Defaults are the paper's where it states them (SFT: 5.5e-6, DPO: 1e-6).
 
-    ``min_learning_rate`` is the floor of the cosine schedule; ``beta`` is for DPO alone.
+    ``min_learning_rate`` is the floor of the cosine schedule; ``beta`` and ``sft_weight`` are
+    for DPO alone: the latter adds that much of the SFT loss on the chosen answer (Pang et al. 2024,
+    Iterative Reasoning Preference Optimization), 0 = the paper's plain DPO.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -26,10 +28,14 @@ class TrlSettings(BaseModel):
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
     beta: float = Field(default=0.1, gt=0)
+    sft_weight: float = Field(default=0.0, ge=0)
 
 
 def check_settings(kind: str, settings: dict[str, Any]) -> TrlSettings:
     """The settings of a ``kind`` (sft or dpo) step; UsageError names the key that is wrong."""
+    for key in ("beta", "sft_weight"):
+        if kind == "sft" and key in settings:
+            raise UsageError(f"sft.settings.{key}: only dpo has it; set dpo.settings.{key}")
     try:
         return TrlSettings.model_validate(settings)
     except ValidationError as error:

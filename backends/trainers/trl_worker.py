@@ -87,7 +87,14 @@ def _train(job: dict[str, Any], started: float, emit: Emit) -> None:
     else:
         # An explicit reference: without one TRL reloads it from the path in the model's settings.
         reference = AutoModelForCausalLM.from_pretrained(job["reference"])
-        settings = DPOConfig(beta=job["settings"]["beta"], **common)
+        losses = {"sigmoid": 1.0, "sft": job["settings"]["sft_weight"]}
+        used = [name for name, weight in losses.items() if weight > 0]
+        settings = DPOConfig(
+            beta=job["settings"]["beta"],
+            loss_type=used,
+            loss_weights=[losses[name] for name in used],
+            **common,
+        )
         trainer = DPOTrainer(args=settings, ref_model=reference, **arguments)
     result = trainer.train()
     if not all(torch.isfinite(p).all() for p in model.parameters()):

@@ -11,8 +11,9 @@ from results.store import RecordFile, read_json, write_json
 from results.weights import text_hash
 
 
-def evaluation(run: Run, title: str, weights: Path, folder: Path, baseline: Path | None,
-               judged: bool) -> dict[str, Any]:  # fmt: skip
+def evaluation(
+    run: Run, title: str, weights: Path, folder: Path, baseline: Path | None
+) -> dict[str, Any]:
     """Measures the model in ``weights`` and returns the contents of ``folder/metrics.json``.
 
     Args:
@@ -21,7 +22,6 @@ def evaluation(run: Run, title: str, weights: Path, folder: Path, baseline: Path
         weights: its folder.
         folder: for records, values and metrics.
         baseline: the opponent's evaluation folder, null where this is the opponent.
-        judged: whether the model's judging is measured too.
     """
     done = folder / "metrics.json"
     if done.exists():
@@ -29,8 +29,7 @@ def evaluation(run: Run, title: str, weights: Path, folder: Path, baseline: Path
         return found
     run.display.start(title, "evaluation")
     model = run.caller(weights)
-    judge = run.judge(weights) if judged else None
-    result = run.benchmark.evaluate(model, judge, baseline, folder, run.config.seed)
+    result = run.benchmark.evaluate(model, run.judge(weights), baseline, folder, run.config.seed)
     values = RecordFile(folder / "values.jsonl", Value)
     if not values.done:
         values.replace(result.values)
@@ -39,7 +38,7 @@ def evaluation(run: Run, title: str, weights: Path, folder: Path, baseline: Path
         "benchmark": run.benchmark.name,
         "identity": model.engine.identity,
         "judge": result.judge,
-        "baseline": _opponent(run),
+        "baseline": _opponent(run, baseline, model.engine.identity),
         "n": result.n,
         "metrics": {name: metric.model_dump() for name, metric in result.metrics.items()},
         "unscored": result.unscored,
@@ -49,14 +48,21 @@ def evaluation(run: Run, title: str, weights: Path, folder: Path, baseline: Path
     return found
 
 
-def _opponent(run: Run) -> str | None:
+def _opponent(run: Run, baseline: Path | None, identity: str) -> str | None:
     """Which model the win rate is against: its name and the start of its weights' hash, so that
     win rates against baselines of different runs do not look alike.
+
+    Args:
+        run: the run.
+        baseline: the opponent's evaluation folder, null for the opponent itself.
+        identity: of the model that is measured.
     """
-    if run.config.evaluation.baseline == "none":
+    kind = run.config.evaluation.baseline
+    if kind == "none":
         return None
-    identity = run.caller(run.baseline_weights).engine.identity
-    return f"{run.config.evaluation.baseline} {text_hash(identity)[:8]}"
+    if baseline is not None:
+        identity = read_json(baseline / "metrics.json")["identity"]
+    return f"{kind} {text_hash(identity)[:8]}"
 
 
 def _summary(metrics: dict[str, Metric]) -> str:

@@ -1,0 +1,49 @@
+"""Where a model's weights lie."""
+
+from __future__ import annotations
+
+import importlib.resources
+from pathlib import Path
+
+from results.errors import SrlmError, UsageError
+
+LOCAL_EXTRA = "install it with: pip install 'srlm[local]'"
+
+
+def model_folder(reference: str) -> Path:
+    """The local folder of a model.
+
+    Args:
+        reference: a folder, ``package:some.package/folder`` for weights inside an installed
+            package, or a hub id (fetched through huggingface_hub).
+
+    Raises:
+        UsageError: nothing of that name.
+    """
+    if reference.startswith("package:"):
+        package, _, inside = reference.removeprefix("package:").partition("/")
+        try:
+            folder = Path(str(importlib.resources.files(package))) / inside
+        except ModuleNotFoundError as error:
+            raise UsageError(f"model {reference!r}: there is no package {package!r}") from error
+        if not (folder / "config.json").is_file():
+            raise UsageError(f"model {reference!r}: no config.json in {folder}")
+        return folder
+    folder = Path(reference).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise UsageError(f"model {reference!r}: no config.json in that folder")
+        return folder
+    if reference.startswith((".", "/", "~")) or reference.count("/") != 1:
+        raise UsageError(
+            f"model {reference!r}: no such folder, and it is not a hub id (owner/name)"
+        )
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(reference))
+    except Exception as error:  # the hub client raises many kinds; each means "not to be had"
+        raise SrlmError(
+            f"model {reference!r}: no such folder, and the hub did not give it "
+            f"({type(error).__name__}); give a local folder"
+        ) from error

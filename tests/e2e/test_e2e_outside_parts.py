@@ -1,0 +1,193 @@
+"""A user's own prompts, and an engine, trainer, judge, benchmark and source from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+PARTS = '''
+"""A stranger's package: parts of its own for srlm."""
+import hashlib, json, shutil
+from pathlib import Path
+from backends.engines.engine import Completion, Usage
+from backends.trainers.trainer import TrainReport
+from benchmarks.benchmark import Evaluation
+from benchmarks.registry import SeedData
+from results.records import Example, Value
+from results.stats import ratio_metric
+
+
+class Engine:
+    startup_seconds = 0.0
+
+    def __init__(self, model, loud=False):
+        self.identity = f"outside:{Path(model, 'model.safetensors').read_text()}"
+        self.level = int(Path(model, "model.safetensors").read_text())
+
+    def plan(self, requests):
+        return [[i] for i in range(len(requests))]
+
+    def generate(self, requests, seeds, config):
+        return [self._one(r, s) for r, s in zip(requests, seeds)]
+
+    def _one(self, request, seed):
+        text = request.prompt[-1].content
+        if text.startswith("Rate:"):
+            answer = f"Because of its length.\\nVerdict: {min(9, len(text) % 10)}"
+        else:
+            answer = "word " * (1 + seed % 7 + self.level)
+        return Completion(answer.strip(), "stop", Usage(1, 1))
+
+    def close(self):
+        pass
+
+
+class Trainer:
+    def check(self, kind, settings):
+        pass
+
+    def train(self, job, progress):
+        shutil.copytree(job.model, job.out)
+        level = int(Path(job.out, "model.safetensors").read_text()) + 1
+        Path(job.out, "model.safetensors").write_text(str(level))
+        rows = job.data.read_text().splitlines()
+        return TrainReport(len(rows), 0, 1, 0.0, 0.0, {})
+
+
+class Benchmark:
+    name = "words"
+
+    def held_out(self, text):
+        return text == "A held-out prompt"
+
+    def evaluate(self, model, judge, baseline, folder, seed):
+        values = [Value(prompt_id="a", metric="level", num=model.engine.level, cluster="a"),
+                  Value(prompt_id="b", metric="level", num=model.engine.level, cluster="b")]
+        return Evaluation(2, None, {"level": ratio_metric("level", values, 2, "level")}, values)
+
+
+def source(seed, note="x"):
+    return SeedData([Example(id="1", prompt="Say hello", completion="hello", kind="ift")], [])
+
+
+def judge():
+    return str(Path(__file__).with_name("length.yaml"))
+'''
+
+JUDGE = """
+name: length
+version: 1
+description: rates by length
+rubric: length.md
+parser: {label: Verdict}
+scale: [0, 9]
+decoding: {temperature: 0.0, top_p: 1.0, max_tokens: 20}
+draws: 1
+"""
+
+RUN = """
+iterations: 3
+model: {base: BASE}
+engine: {name: outside_engine, options: {loud: true}}
+trainer: {name: outside_trainer}
+data: {source: outside_source, options: {note: y}}
+judge: {spec: outside_judge, model: self}
+prompts: {source: file, path: PROMPTS, count: [4]}
+evaluation: {benchmark: outside_benchmark, baseline: none}
+gate: {rules: [{metric: level, rule: improves}]}
+"""
+
+
+@pytest.fixture
+def outside(tmp_path):
+    """An installed-looking package on its own path, a model folder, and a run that uses them."""
+    site = tmp_path / "site"
+    package, info = site / "outside_parts", site / "outside_parts-1.0.dist-info"
+    package.mkdir(parents=True)
+    info.mkdir()
+    (package / "__init__.py").write_text(PARTS)
+    (package / "length.yaml").write_text(JUDGE)
+    (package / "length.md").write_text("Rate:\n{prompt}\n{response}\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: outside-parts\nVersion: 1.0\n")
+    points = {"engines": "Engine", "trainers": "Trainer", "benchmarks": "Benchmark",
+              "sources": "source", "judges": "judge"}  # fmt: skip
+    names = {group: f"outside_{group[:-1]}" for group in points}
+    (info / "entry_points.txt").write_text(
+        "".join(f"[srlm.{g}]\n{names[g]} = outside_parts:{a}\n" for g, a in points.items())
+    )
+    base = tmp_path / "base"
+    base.mkdir()
+    (base / "config.json").write_text("{}")
+    (base / "model.safetensors").write_text("0")
+    prompts = tmp_path / "prompts.jsonl"
+    texts = ["Tell me a joke", "A held-out prompt", "Name a river", "Name a river",
+             "What is tea?", "Count sheep", "Draw a cat", "Sing"]  # fmt: skip
+    prompts.write_text("".join(json.dumps({"prompt": t}) + "\n" for t in texts))
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(RUN.replace("BASE", str(base)).replace("PROMPTS", str(prompts)))
+    return site, recipe, tmp_path / "run"
+
+
+def srlm(site: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "harness.cli", *words],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(site)},
+    )  # fmt: skip
+
+
+def test_a_loop_of_outside_parts_on_own_prompts(outside):
+    site, recipe, folder = outside
+    done = srlm(site, "run", str(recipe), "--json", "--out", str(folder))
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    assert [row["model"] for row in rows] == ["M0", "M1", "M2", "M3"]
+    assert [row["metrics"]["level"]["value"] for row in rows] == [0, 1, 2, 3]
+    prompts = [
+        json.loads(x) for x in (folder / "iter_2" / "prompts.jsonl").read_text().splitlines()
+    ]
+    assert [p["reason"] for p in prompts] == [None, "held_out", None, "duplicate"]
+    later = [json.loads(x) for x in (folder / "iter_3" / "prompts.jsonl").read_text().splitlines()]
+    assert [p["prompt"] for p in later] == ["What is tea?", "Count sheep", "Draw a cat", "Sing"]
+
+
+def test_outside_parts_are_listed(outside):
+    for kind, name in {"engines": "outside_engine", "judges": "outside_judge"}.items():
+        listed = json.loads(srlm(outside[0], "ls", kind, "--json").stdout)
+        assert name in [row["name"] for row in listed]
+
+
+def test_prompts_that_run_out_stop_the_run_with_what_it_has(outside):
+    site, recipe, folder = outside
+    recipe.write_text(recipe.read_text().replace("iterations: 3", "iterations: 4"))
+    done = srlm(site, "run", str(recipe), "--json", "--out", str(folder))
+    assert done.returncode == 3
+    assert "all used by earlier iterations" in done.stderr
+    assert [row["model"] for row in json.loads(done.stdout)["rows"]] == ["M0", "M1", "M2", "M3"]
+
+
+def test_too_few_pairs_stop_instead_of_training(outside):
+    site, recipe, folder = outside
+    done = srlm(site, "run", str(recipe), "--json", "--out", str(folder), "pairs.min_pairs=50")
+    assert done.returncode == 3
+    assert "pairs.min_pairs needs 50" in done.stderr
+    assert json.loads((folder / "iter_2" / "gate.json").read_text())["decision"] == "stop"
+    assert not (folder / "iter_2" / "checkpoint").exists()
+
+
+def test_a_judge_that_answers_nonsense_stops_with_code_4(outside):
+    site, recipe, folder = outside
+    spec = site / "outside_parts" / "length.yaml"
+    spec.write_text(spec.read_text().replace("Verdict", "Rating"))
+    done = srlm(site, "run", str(recipe), "--json", "--out", str(folder))
+    assert done.returncode == 4
+    assert "judge.max_unscored" in done.stderr
+    records = (folder / "iter_2" / "judgments.jsonl").read_text()
+    assert all(json.loads(x)["score"] is None for x in records.splitlines())

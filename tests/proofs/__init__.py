@@ -1,0 +1,1 @@
+"""srlm: proofs that take minutes to an hour, each a command of the Makefile."""

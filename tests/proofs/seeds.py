@@ -1,0 +1,90 @@
+"""The quick start with seeds 0 to 4, or its control with shuffled self-scores: one table.
+
+``make seeds`` and ``make control``. Finished runs in runs/proofs are read, not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from harness.gates import Measured
+from results.records import Metric
+from results.stats import paired_difference
+
+SETTINGS = {
+    "quickstart": [],
+    # No rules: every iteration is promoted, so that the control reaches M3 at all.
+    "control": ["judge.shuffle=true", "gate.file=null"],
+    "hacked": [],
+}
+
+
+def run(kind: str, seed: int) -> tuple[Path, int, dict[str, Any]]:
+    """Runs or resumes one seed; returns its folder, exit code and leaderboard."""
+    folder = Path("runs") / "proofs" / f"{kind}-{seed}"
+    recipe = "hacked" if kind == "hacked" else "quickstart"
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.cli", "run", recipe, "--json", "--out", str(folder),
+         f"seed={seed}", *SETTINGS[kind]],
+        stdout=subprocess.PIPE,
+        check=False,
+    )  # fmt: skip
+    if done.returncode not in (0, 3):
+        raise SystemExit(f"{kind} seed {seed} ended with code {done.returncode}")
+    return folder, done.returncode, json.loads(done.stdout)
+
+
+def difference(folder: Path, metric: str, later: str, earlier: str) -> Metric:
+    """The paired difference of two iterations' values with its 95 % interval."""
+    a, b = (Measured.read(folder / k / "evaluation").values[metric] for k in (later, earlier))
+    return paired_difference(metric, a, b)
+
+
+def shown(metric: Metric) -> str:
+    """A difference in words."""
+    return f"{metric.value:+.3f} [{metric.low:+.3f}, {metric.high:+.3f}]"
+
+
+def line(kind: str, seed: int) -> str:
+    """One row of the table."""
+    folder, code, board = run(kind, seed)
+    rows = {row["model"]: row for row in board["rows"]}
+    models = [m for m in ("M1", "M2", "M3") if m in rows]
+
+    def values(metric: str) -> str:
+        return " / ".join(f"{rows[m]['metrics'][metric]['value']:.3f}" for m in models)
+
+    last = f"iter_{len(models)}"
+    gates = " / ".join(rows[m]["gate"] for m in models)
+    return (
+        f"| {seed} | {values('win_rate')} | {values('oracle_score')} "
+        f"| {values('pairwise_accuracy')} "
+        f"| {shown(difference(folder, 'win_rate', last, 'iter_1'))} "
+        f"| {shown(difference(folder, 'correct', last, 'iter_1'))} | {gates} | {code} |"
+    )
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--control", action="store_true")
+    parser.add_argument("--hacked", action="store_true")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    arguments = parser.parse_args()
+    kind = "control" if arguments.control else "hacked" if arguments.hacked else "quickstart"
+    lines = [line(kind, seed) for seed in arguments.seeds]
+    print(f"\n{kind}, M1 / M2 / M3; differences are last minus M1, paired by prompt, 95 %\n")
+    print(
+        "| seed | win rate | oracle score | judge pairwise accuracy | win rate, difference "
+        "| correct, difference | gates | exit code |\n|-|-|-|-|-|-|-|-|"
+    )
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
