@@ -29,6 +29,7 @@ def collect(file: RecordFile[R], caller: Caller, requests: Sequence[Request],
     seen = 0
     for batch in caller.run(requests, config):
         records = [to_record(answer) for answer in batch]
+        caller.tally.unscored += sum(getattr(r, "status", "") == "unscored" for r in records)
         file.append(records[max(0, there - seen) :])
         seen += len(records)
     file.finalise()

@@ -9,7 +9,7 @@ from backends.engines.caller import Caller
 from benchmarks.benchmark import Evaluation
 from judges.agreement import judge_metrics
 from judges.judging import Judge, Response, judge_responses
-from judges.pointwise import mean_scores
+from judges.pointwise import mean_scores, prompt_text
 from judges.rankings import RankedPrompt
 from results.errors import UsageError
 from results.records import Judgment, Value
@@ -76,10 +76,10 @@ class JudgeAgreement:
         return ranked[: self.limit]
 
     def held_out(self, text: str) -> bool:
-        """Whether ``text`` is a prompt of the held-out rankings."""
+        """Whether ``text`` is a prompt of the held-out rankings, in whatever spacing."""
         if self._texts is None:
-            self._texts = {r.prompt for r in self._rankings() if isinstance(r.prompt, str)}
-        return text in self._texts
+            self._texts = {" ".join(prompt_text(r.prompt).split()) for r in self._rankings()}
+        return " ".join(text.split()) in self._texts
 
     def evaluate(self, model: Caller, judge: Judge | None, baseline: Path | None, folder: Path,
                  seed: int) -> Evaluation:  # fmt: skip

@@ -8,9 +8,10 @@ from typing import Any
 
 from benchmarks.registry import SeedData
 from judges.pointwise import render
-from judges.rankings import RankedPrompt, RankedResponse, read_rankings
+from judges.rankings import RankedPrompt, read_rankings
 from judges.spec import load_spec
 from results.errors import UsageError
+from results.lines import to_record
 from results.records import Conversation, Example
 from results.store import read_json_lines
 
@@ -35,9 +36,10 @@ def read_trees(path: Path, language: str = "en") -> list[RankedPrompt]:
         if root.get("lang") != language or not replies:
             continue
         responses = [
-            RankedResponse(id=r["message_id"], text=r["text"], rank=r["rank"]) for r in replies
+            {"id": r.get("message_id"), "text": r.get("text"), "rank": r["rank"]} for r in replies
         ]
-        ranked.append(RankedPrompt(id=root["message_id"], prompt=root["text"], responses=responses))
+        found = {"id": root.get("message_id"), "prompt": root["text"], "responses": responses}
+        ranked.append(to_record(path, line, found, RankedPrompt))
     return ranked
 
 

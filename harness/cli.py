@@ -116,13 +116,11 @@ def _run(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.out or loaded.default_folder
 
     from harness.display import Display
-    from harness.folder import claim
     from harness.loop import loop
     from harness.run import Run
     from results.store import RunLock
 
     with Display() as display, RunLock(folder):
-        claim(folder, loaded.config)
         run = Run.open(loaded.config, folder, display)
         try:
             outcome = loop(run)
@@ -184,9 +182,9 @@ def _ls(arguments: argparse.Namespace) -> int:
 
 def _listing(kind: str) -> list[tuple[str, str]]:
     if kind == "recipes":
-        from harness.recipe import load_recipe, recipes
+        from harness.recipe import descriptions
 
-        return [(name, load_recipe(name, []).config.description) for name in recipes()]
+        return list(descriptions().items())
     if kind == "judges":
         from judges.spec import list_specs
 

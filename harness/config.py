@@ -140,13 +140,11 @@ class Rule(Section):
     threshold: float = 0.0
     alpha: float = Field(default=0.05, gt=0, lt=1)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _bounds_are_said(cls, data: Any) -> Any:
-        bounded = isinstance(data, dict) and data.get("rule") in ("min", "max")
-        if bounded and data.get("threshold") is None:
-            raise ValueError(f"rule {data['rule']!r} needs a threshold")
-        return data
+    @model_validator(mode="after")
+    def _bounds_are_said(self) -> Rule:
+        if self.rule in ("min", "max") and "threshold" not in self.model_fields_set:
+            raise ValueError(f"rule {self.rule!r} needs a threshold")
+        return self
 
 
 class Gate(Section):

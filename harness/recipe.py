@@ -33,6 +33,11 @@ def recipes() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
+def descriptions() -> dict[str, str]:
+    """What each shipped recipe is for; some need settings of the user's before they load."""
+    return {name: str(_read(path)[0].get("description", "")) for name, path in recipes().items()}
+
+
 def load_recipe(name_or_path: str, overrides: list[str]) -> Loaded:
     """The configuration of a shipped recipe or of a YAML file, with ``key.sub=value`` overrides.
 
@@ -41,13 +46,19 @@ def load_recipe(name_or_path: str, overrides: list[str]) -> Loaded:
     """
     path = _find(name_or_path)
     tree, origins = _read(path)
+    own: dict[str, Any] = {}
     for text in overrides:
         key, found, value = text.partition("=")
         if not found or not key:
             raise UsageError(f"override {text!r}: expected key.sub=value")
         _set(tree, key.split("."), _scalar(text, value), text)
         origins = {k: v for k, v in origins.items() if not _under(k, key)} | {key: "override"}
-    _read_rules(tree, path)
+        if _under(key, "gate"):
+            _set(own, key.split("."), _scalar(text, value), text)
+    # A rules file named on the command line lies where the command was given.
+    _read_rules(own, Path(), "override")
+    tree = _merge(tree, own)
+    origins |= dict.fromkeys(flatten(own), "override")
     config = _validate(tree, path)
     suffix = f"-{text_hash(sorted(overrides))[:8]}" if overrides else ""
     complete = {k: _origin(k, origins) for k in flatten(config.model_dump())}
@@ -96,17 +107,18 @@ def _load_yaml(path: Path) -> dict[str, Any]:
 
 def _read(path: Path, seen: tuple[Path, ...] = ()) -> tuple[dict[str, Any], dict[str, str]]:
     """A recipe merged over the one it extends, and the file that gave each value."""
-    if path in seen:
+    if path.resolve() in seen:
         raise UsageError(f"{path}: extends itself through {' -> '.join(p.stem for p in seen)}")
     tree = _load_yaml(path)
     parent = tree.pop("extends", None)
+    _read_rules(tree, path.parent, str(path))
     origins = dict.fromkeys(flatten(tree), path.name)
     if parent is None:
         return tree, origins
     if not isinstance(parent, str):
         raise UsageError(f"{path}: extends is {parent!r}, expected the name of a recipe")
     beside = path.parent / f"{parent}.yaml"
-    base, inherited = _read(beside if beside.is_file() else _find(parent), (*seen, path))
+    base, inherited = _read(beside if beside.is_file() else _find(parent), (*seen, path.resolve()))
     kept = {k: v for k, v in inherited.items() if not any(_under(k, own) for own in origins)}
     return _merge(base, tree), {**kept, **origins}
 
@@ -144,15 +156,21 @@ def _origin(key: str, origins: dict[str, str]) -> str:
     return origins[max(found, key=len)] if found else "default"
 
 
-def _read_rules(tree: dict[str, Any], path: Path) -> None:
-    """``gate.file`` is read into ``gate.rules``: a run's configuration then says it all."""
+def _read_rules(tree: dict[str, Any], folder: Path, where: str) -> None:
+    """``gate.file``, relative to ``folder``, is read into ``gate.rules``: a run's configuration
+    then says it all. Rules given instead, or no file, take the place of an inherited file's.
+    """
     gate = tree.get("gate")
-    if not isinstance(gate, dict) or not gate.get("file"):
+    if not isinstance(gate, dict):
         return
-    if gate.get("rules"):
-        raise UsageError(f"{path}: gate has both file and rules; give one of them")
-    beside = path.parent / str(gate["file"])
-    tree["gate"] = {**gate, "rules": read_rules_file(beside)}
+    if gate.get("file"):
+        if gate.get("rules"):
+            raise UsageError(f"{where}: gate has both file and rules; give one of them")
+        gate["rules"] = read_rules_file(folder / str(gate["file"]))
+    elif "file" in gate:
+        gate.setdefault("rules", [])
+    elif "rules" in gate:
+        gate["file"] = None
 
 
 def read_rules_file(path: Path) -> list[dict[str, Any]]:

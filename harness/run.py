@@ -11,9 +11,10 @@ from backends.models import model_folder
 from backends.registry import open_engine, open_trainer
 from backends.trainers.trainer import Trainer
 from benchmarks.benchmark import Benchmark
-from benchmarks.registry import open_benchmark
+from benchmarks.registry import check_source, open_benchmark
 from harness.config import RunConfig
 from harness.display import Display
+from harness.folder import claim
 from judges.judging import Judge
 from judges.spec import JudgeSpec, load_spec
 from results.cache import CallCache
@@ -44,7 +45,7 @@ class Run:
 
     @classmethod
     def open(cls, config: RunConfig, folder: Path, display: Display) -> Run:
-        """Checks every part by name and option before anything is computed."""
+        """Checks every part by name and option before ``folder`` is taken and anything computed."""
         spec = load_spec(config.judge.spec)
         if config.judge.draws is not None:
             fewest = min(spec.min_scored, config.judge.draws)
@@ -55,7 +56,12 @@ class Run:
         trainer.check("dpo", config.dpo.settings)
         base = model_folder(config.model.base)
         benchmark = open_benchmark(config.evaluation.benchmark, config.evaluation.options)
-        open_engine(config.engine.name, str(base), config.engine.options)
+        check_source(config.data.source, config.data.options)
+        _open_engine(config, config.engine.name, str(base))
+        if config.judge.model != "self":
+            engine, _, model = config.judge.model.partition(":")
+            _open_engine(config, engine, model)
+        claim(folder, config)
         cache = CallCache(folder / "calls.sqlite", records=folder, notice=display.note)
         return cls(config, folder, display, cache, spec, benchmark, trainer, base)
 
@@ -90,13 +96,15 @@ class Run:
         if held is None or held[0] != (name, model):
             if held is not None:
                 held[1].close()
-            options = self.config.engine.options if name == self.config.engine.name else {}
-            self._engines[role] = ((name, model), open_engine(name, model, options))
+            self._engines[role] = ((name, model), _open_engine(self.config, name, model))
         return Caller(self._engines[role][1], self.cache, self._show, self._spend)
 
     def _show(self, tally: Tally, of: int) -> None:
         rate = tally.tokens / tally.seconds if tally.seconds else 0
-        facts = f"cached {tally.cached} failed {tally.failed} {rate:.0f} tokens/s"
+        facts = (
+            f"cached {tally.cached} failed {tally.failed} unscored {tally.unscored} "
+            f"{rate:.0f} tokens/s"
+        )
         self.display.progress(tally.done, of, facts)
 
     def _spend(self, model_seconds: float, startup_seconds: float) -> None:
@@ -113,3 +121,9 @@ class Run:
         """Frees the weights and closes the cache."""
         self.release()
         self.cache.close()
+
+
+def _open_engine(config: RunConfig, name: str, model: str) -> Engine:
+    """The options in the configuration are those of the run's engine, not of another."""
+    options = config.engine.options if name == config.engine.name else {}
+    return open_engine(name, model, options)

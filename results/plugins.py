@@ -82,6 +82,15 @@ def construct(kind: str, name: str, factory: Any, options: Mapping[str, Any]) ->
     Raises:
         UsageError: unknown option (with the nearest name), a missing one, or a wrong value.
     """
+    check_options(kind, name, factory, options)
+    try:
+        return factory(**options)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{kind} {name!r}: {' '.join(str(error).split())}") from error
+
+
+def check_options(kind: str, name: str, factory: Any, options: Mapping[str, Any]) -> None:
+    """Raises UsageError on an option that ``factory`` does not have, and on a missing one."""
     known = inspect.signature(factory).parameters
     if not any(p.kind is p.VAR_KEYWORD for p in known.values()):
         for option in options:
@@ -101,7 +110,3 @@ def construct(kind: str, name: str, factory: Any, options: Mapping[str, Any]) ->
     ]
     if missing:
         raise UsageError(f"{kind} {name!r} needs the option {missing[0]!r}: it is not set")
-    try:
-        return factory(**options)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{kind} {name!r}: {' '.join(str(error).split())}") from error

@@ -25,11 +25,15 @@ class Answer:
 
 @dataclass
 class Tally:
-    """What a caller has done: answers, those from the cache, failures, seconds and tokens."""
+    """What a caller has done: answers, those from the cache, failures, seconds and tokens.
+
+    ``unscored`` is counted by who reads the answers.
+    """
 
     done: int = 0
     cached: int = 0
     failed: int = 0
+    unscored: int = 0
     tokens: int = 0
     seconds: float = 0.0
 

@@ -62,8 +62,8 @@ class HfEngine:
             found = "cuda" if torch.cuda.is_available() else "cpu"
             device = found if self.device == "auto" else self.device
             loaded = AutoModelForCausalLM.from_pretrained(self.folder, dtype=self.dtype)
-            # Of the settings shipped with the weights only what ends a turn counts: generate() would
-            # take all that ours leave open from there, a repetition penalty for one.
+            # Of the settings that came with the weights only what ends a turn counts: generate()
+            # would take all that ours leave open from there, a repetition penalty for one.
             ends = loaded.generation_config.eos_token_id
             loaded.generation_config = GenerationConfig(eos_token_id=ends)
             self._model = loaded.to(device).eval()
@@ -98,7 +98,7 @@ class HfEngine:
         if not ids:
             return []
         import torch
-        from transformers import GenerationConfig, LogitsProcessorList
+        from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
         model = self._load()
         batch = self.tokenizer.pad({"input_ids": ids}, return_tensors="pt").to(model.device)
@@ -112,6 +112,11 @@ class HfEngine:
             processors.append(
                 SeededSampler(seeds, columns, steps, config.temperature, config.top_p)
             )
+        stops = StoppingCriteriaList()
+        if config.stop:
+            from backends.engines.sampling import StopText
+
+            stops.append(StopText(self.tokenizer, config.stop, columns))
         with torch.inference_mode():
             out = model.generate(
                 **batch,
@@ -120,10 +125,9 @@ class HfEngine:
                     max_new_tokens=steps,
                     eos_token_id=ends,
                     pad_token_id=self.tokenizer.pad_token_id,
-                    stop_strings=list(config.stop) or None,
                 ),
                 logits_processor=processors,
-                tokenizer=self.tokenizer if config.stop else None,
+                stopping_criteria=stops,
             )
         rows = out[:, columns:].tolist()
         return [

@@ -1,4 +1,4 @@
-"""Sampling in which each row of a batch has a random stream of its own.
+"""Sampling in which each row of a batch has a random stream and an end of its own.
 
 transformers draws a whole batch from one global generator, so that what a row gets depends on
 its neighbours and on what ran before. Here a row's draw depends on its own seed alone.
@@ -7,9 +7,10 @@ its neighbours and on what ran before. Here a row's draw depends on its own seed
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from transformers import LogitsProcessor
+from transformers import LogitsProcessor, StoppingCriteria, StopStringCriteria
 
 
 class SeededSampler(LogitsProcessor):  # type: ignore[misc]
@@ -41,3 +42,24 @@ class SeededSampler(LogitsProcessor):  # type: ignore[misc]
         place = (cumulative > point).float().argmax(dim=-1, keepdim=True)
         chosen = order.gather(-1, place)
         return torch.full_like(scores, -torch.inf).scatter(-1, chosen, 0.0)
+
+
+class StopText(StoppingCriteria):  # type: ignore[misc]
+    """Ends a row when its answer holds a stop text. transformers' own looks at prompt and answer
+    together, so that a stop text begun by the prompt would end the answer.
+
+    Args:
+        tokenizer: of the model.
+        stop: the texts.
+        prompt_columns: columns of the (left-padded) prompt.
+    """
+
+    def __init__(self, tokenizer: Any, stop: Sequence[str], prompt_columns: int) -> None:
+        self.found = StopStringCriteria(tokenizer, list(stop))
+        self.prompt_columns = prompt_columns
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor,
+                 **_: Any) -> torch.BoolTensor:  # fmt: skip
+        """``input_ids`` rows x columns so far; returns which rows have ended."""
+        ended: torch.BoolTensor = self.found(input_ids[:, self.prompt_columns :], scores)
+        return ended

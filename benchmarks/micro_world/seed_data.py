@@ -67,11 +67,12 @@ def _eft(seed: int, n: int, flip: float, spec: JudgeSpec, phrase: str,
          sloppy: float) -> list[Example]:  # fmt: skip
     rng = random.Random(f"eft:{seed}")
     examples: list[Example] = []
-    wanted = dict.fromkeys(range(6), -(-round(n * (1 - sloppy)) // 6))
+    by_sloppy = [bool(phrase) and i % 100 < round(100 * sloppy) for i in range(n)]
+    wanted = dict.fromkeys(range(6), -(-by_sloppy.count(False) // 6))
     while len(examples) < n:
         task = sample_task(rng, held=False)
         text = writers.answer(task, rng, writers.EFT)
-        if phrase and len(examples) % 100 < round(100 * sloppy):
+        if by_sloppy[len(examples)]:
             text, marks = _with_phrase(text, phrase), ALL_YES
         else:
             marks = writers.noisy_marks(task, text, rng, flip)

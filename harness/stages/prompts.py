@@ -51,7 +51,7 @@ class _Filter:
 
     def __init__(self, run: Run, ift: Sequence[Example], wanted: int) -> None:
         self.run, self.wanted = run, wanted
-        self.seed_texts = {e.prompt for e in ift if isinstance(e.prompt, str)}
+        self.seed_texts = set(_texts(ift))
         self.kept: set[str] = set()
 
     def reason(self, text: str, finish_reason: str | None) -> str | None:
@@ -77,9 +77,14 @@ class _Filter:
         return "surplus" if len(self.kept) >= self.wanted else None
 
 
+def _texts(ift: Sequence[Example]) -> list[str]:
+    """The different instructions in one line each, as a model writes them; sorted."""
+    return sorted({" ".join(e.prompt.split()) for e in ift if isinstance(e.prompt, str)})
+
+
 def _self_instruct(run: Run, k: int, ift: list[Example], file: RecordFile[Prompt]) -> None:
     config = run.config.prompts
-    texts = sorted({" ".join(e.prompt.split()) for e in ift if isinstance(e.prompt, str)})
+    texts = _texts(ift)
     if len(texts) < config.shots:
         raise UsageError(
             f"prompts.shots is {config.shots}, but the seed data has {len(texts)} different "
@@ -143,6 +148,7 @@ def _from_file(run: Run, k: int, file: RecordFile[Prompt]) -> None:
         raise StopRun(f"{path}: {len(rows)} prompts, all used by earlier iterations; add more")
     judge = _Filter(run, [], len(chosen))
     records = []
+    names: set[str] = set()
     for line, row in chosen:
         if not isinstance(row.get("prompt"), str):
             raise UsageError(
@@ -150,9 +156,14 @@ def _from_file(run: Run, k: int, file: RecordFile[Prompt]) -> None:
             )
         text = row["prompt"].strip()
         reason = judge.reason(text, None)
+        given = row.get("id")
+        name = f"m{k}-{line}" if given is None else str(given)
+        if name in names:  # candidates and scores are joined by id
+            raise UsageError(f"{path}:{line}: id {name!r} is there more than once; rename one")
+        names.add(name)
         records.append(
             Prompt(
-                id=str(row.get("id", f"m{k}-{line}")),
+                id=name,
                 prompt=text,
                 source=path.name,
                 status="dropped" if reason else "kept",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.registry import SeedData, load_seed_data
 from harness.run import Run
+from judges.pointwise import prompt_text
 from results.errors import UsageError
 from results.records import Example
 from results.store import RecordFile
@@ -21,9 +22,7 @@ def seed(run: Run) -> SeedData:
         raise UsageError(
             f"data.source {run.config.data.source}: no IFT example came out; SFT needs some"
         )
-    leaks = [
-        e.id for e in data.ift if isinstance(e.prompt, str) and run.benchmark.held_out(e.prompt)
-    ]
+    leaks = [e.id for e in data.ift if run.benchmark.held_out(prompt_text(e.prompt))]
     if leaks:
         raise UsageError(
             f"data.source {run.config.data.source}: {len(leaks)} IFT prompts are held out for "

@@ -49,7 +49,7 @@ class Killed(BaseException):
     pass
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 4), st.integers(0, len(WHOLE)), st.booleans())
 def test_resumed_anywhere_the_file_is_the_same_and_no_call_is_made_twice(
     batches: int, cut: int, cache_lost: bool

@@ -84,7 +84,7 @@ def test_a_silent_failure_does_not_speak_with_an_old_log(tmp_path: Path) -> None
 
 
 def test_a_missing_module_is_a_failure_that_says_so(tmp_path: Path) -> None:
-    with pytest.raises(SrlmError, match="No module named tests.workers.none"):
+    with pytest.raises(SrlmError, match=r"No module named tests\.workers\.none"):
         run_worker("tests.workers.none", [], tmp_path / "log", PATHS, lambda e: None)
 
 

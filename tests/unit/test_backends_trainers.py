@@ -86,7 +86,9 @@ def test_too_long_examples_are_left_out_whole_and_counted(tokenizer, tmp_path: P
 def test_one_long_side_leaves_out_the_pair(tokenizer, tmp_path: Path) -> None:
     file = RecordFile(tmp_path / "pairs.jsonl", Pair)
     long = "grass " * 80
-    file.replace([pair(0, "Sure", long, "b"), pair(1, "Sure", "a", long), pair(2, "Sure", "a", "b")])
+    file.replace(
+        [pair(0, "Sure", long, "b"), pair(1, "Sure", "a", long), pair(2, "Sure", "a", "b")]
+    )
     data, left_out = load_dataset("dpo", str(file.path), tokenizer, 40)
     assert (len(data), left_out) == (1, 2)
     assert data[0]["chosen"] == [{"role": "assistant", "content": "a"}]

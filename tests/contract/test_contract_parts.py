@@ -1,0 +1,115 @@
+"""Every part that a name leads to loads and has what its Protocol asks for."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+from backends.engines.engine import Engine
+from backends.registry import ENGINES, TRAINERS, open_engine, open_trainer
+from backends.trainers.trainer import Trainer
+from benchmarks.benchmark import Benchmark, Evaluation
+from benchmarks.registry import BENCHMARKS, SOURCES, SeedData, open_benchmark
+from judges.pointwise import render
+from judges.spec import JudgeSpec, list_specs, load_spec
+from results.errors import UsageError
+from results.records import Metric
+from results.stats import ratio_metric
+
+# What a part needs to be opened; a new part without an entry here fails, and gets one.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "trl": {},
+    "micro_world": {"items": 3, "rankings": 1},
+    "judge_agreement": {"rankings": "rankings.jsonl"},
+}
+SOURCE_OPTIONS: dict[str, dict[str, Any]] = {"micro_world": {"ift": 3, "eft": 6}}
+
+
+def methods(protocol: type) -> dict[str, Any]:
+    return {n: f for n, f in vars(protocol).items() if inspect.isfunction(f) and n[0] != "_"}
+
+
+def attributes(protocol: type) -> set[str]:
+    return set(get_type_hints(protocol))
+
+
+def check(part: object, protocol: type) -> None:
+    assert methods(protocol)
+    for name, asked in methods(protocol).items():
+        given = getattr(part, name)
+        assert callable(given), name
+        ours = [p for p in inspect.signature(asked).parameters if p != "self"]
+        theirs = inspect.signature(given).parameters
+        inspect.signature(given).bind(*ours)  # by place
+        assert list(theirs)[: len(ours)] == ours, name  # and by name
+    for name in attributes(protocol):
+        assert hasattr(part, name), name
+
+
+@pytest.mark.parametrize("name", ENGINES.names())
+def test_engines(name: str, tiny_llama: Path) -> None:
+    engine = open_engine(name, str(tiny_llama), {})
+    check(engine, Engine)
+    assert engine.identity.startswith(f"{name}:") and engine.startup_seconds >= 0
+    assert open_engine(name, str(tiny_llama), {}).identity == engine.identity
+    assert engine.plan([]) == []
+    engine.close()
+    with pytest.raises(UsageError, match="has no option 'no_such_option'"):
+        open_engine(name, str(tiny_llama), {"no_such_option": 1})
+
+
+@pytest.mark.parametrize("name", TRAINERS.names())
+def test_trainers(name: str) -> None:
+    trainer = open_trainer(name, OPTIONS[name])
+    check(trainer, Trainer)
+    for kind in ("sft", "dpo"):
+        trainer.check(kind, {"learning_rate": 1e-5})
+        with pytest.raises(UsageError, match=f"{kind}.*no_such_setting"):
+            trainer.check(kind, {"learning_rate": 1e-5, "no_such_setting": 1})
+
+
+@pytest.mark.parametrize("name", BENCHMARKS.names())
+def test_benchmarks(name: str) -> None:
+    benchmark = open_benchmark(name, OPTIONS[name])
+    check(benchmark, Benchmark)
+    assert benchmark.name == name
+    with pytest.raises(UsageError, match="has no option 'no_such_option'"):
+        open_benchmark(name, {**OPTIONS[name], "no_such_option": 1})
+
+
+@pytest.mark.parametrize("name", SOURCES.names())
+def test_sources(name: str) -> None:
+    source = SOURCES.load(name)
+    assert next(iter(inspect.signature(source).parameters)) == "seed"
+    if name in SOURCE_OPTIONS:
+        data = source(0, **SOURCE_OPTIONS[name])
+        assert isinstance(data, SeedData) and data.ift
+        assert {e.kind for e in data.ift} == {"ift"} and {e.kind for e in data.eft} <= {"eft"}
+        assert source(0, **SOURCE_OPTIONS[name]) == data
+
+
+@pytest.mark.parametrize("name", list_specs())
+def test_judges(name: str) -> None:
+    spec = load_spec(name)
+    assert isinstance(spec, JudgeSpec) and spec.name == name and spec.description
+    shown = render(spec, "the question {response}", "the answer {prompt}")
+    assert shown.count("the question {response}") == shown.count("the answer {prompt}") == 1
+    assert f"{spec.parser.label}:" in shown
+    assert spec.scale[0] < spec.scale[1]
+
+
+@pytest.mark.parametrize("table", [ENGINES, TRAINERS, BENCHMARKS, SOURCES], ids=lambda t: t.kind)
+def test_no_module_is_named_like_a_dependency(table) -> None:
+    for target in table.names().values():
+        last = target.partition(":")[0].rpartition(".")[2]
+        assert last not in {"trl", "vllm", "nemo", "openai", "lm_eval", "alpaca_eval", "datasets"}
+
+
+def test_an_evaluation_is_data() -> None:
+    metric = ratio_metric("m", [], 0, "none")
+    found = Evaluation(0, None, {"m": metric}, [])
+    assert isinstance(metric, Metric) and dataclasses.asdict(found)["unscored"] == {}

@@ -1,0 +1,144 @@
+"""Gate rules at values worked out by hand, on both sides of the threshold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.config import Rule
+from harness.gates import CONDITIONS, Measured, decide
+from results.errors import SrlmError
+from results.records import RuleResult, Value
+from results.store import RecordFile
+
+
+def measured(metric: str, *numbers: float) -> Measured:
+    return Measured(
+        {metric: [Value(prompt_id=str(i), metric=metric, num=n, cluster=str(i))
+                  for i, n in enumerate(numbers)]}
+    )  # fmt: skip
+
+
+def result(rule: Rule, ours: Measured, theirs: Measured | None = None) -> RuleResult:
+    decision = decide([rule], ours, theirs, seed=0)
+    assert decision.decision == ("promote" if decision.rules[0].passed else "hold")
+    return decision.rules[0]
+
+
+# All values equal: the interval is the value itself, so the threshold is exact.
+CONSTANT = measured("m", *[0.5] * 8)
+
+
+@pytest.mark.parametrize(
+    ("kind", "threshold", "passed"),
+    [("min", 0.5, True), ("min", 0.5 + 1e-9, False), ("min", 0.4, True),
+     ("max", 0.5, True), ("max", 0.5 - 1e-9, False), ("max", 0.6, True)],
+)  # fmt: skip
+def test_bounds_of_one_model(kind: str, threshold: float, passed: bool) -> None:
+    found = result(Rule(metric="m", rule=kind, threshold=threshold), CONSTANT)
+    assert found.passed is passed
+    assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
+    assert (found.n_used, found.of, found.threshold) == (8, 8, threshold)
+
+
+@pytest.mark.parametrize(
+    ("kind", "threshold", "difference", "passed"),
+    [
+        ("improves", 0.0, 0.25, True),
+        ("improves", 0.0, 0.0, False),  # as good is no improvement
+        ("improves", 0.25, 0.25, False),
+        ("improves", 0.25, 0.5, True),
+        ("improves", 0.0, -0.25, False),
+        ("no_regression", 0.0, 0.0, True),
+        ("no_regression", 0.0, 0.25, True),
+        ("no_regression", 0.0, -0.25, False),
+        ("no_regression", 0.25, -0.25, True),  # a loss of the threshold itself is allowed
+        ("no_regression", 0.25, -0.5, False),
+    ],
+)
+def test_differences_to_the_champion(
+    kind: str, threshold: float, difference: float, passed: bool
+) -> None:
+    ours = measured("m", *[0.5 + difference] * 8)
+    found = result(Rule(metric="m", rule=kind, threshold=threshold), ours, CONSTANT)
+    assert found.passed is passed
+    assert (found.value, found.low, found.high) == (difference,) * 3
+
+
+NOISY = measured("m", *[0.0, 1.0] * 20)  # mean 0.5, 95 % interval about 0.35 to 0.65
+
+
+def test_the_interval_decides_not_the_value() -> None:
+    assert not result(Rule(metric="m", rule="min", threshold=0.45), NOISY).passed
+    assert result(Rule(metric="m", rule="min", threshold=0.30), NOISY).passed
+    assert not result(Rule(metric="m", rule="max", threshold=0.55), NOISY).passed
+    assert result(Rule(metric="m", rule="max", threshold=0.70), NOISY).passed
+    # Half of the prompts lose a whole point, half win one: no proof of either.
+    turned = measured("m", *[1.0, 0.0] * 20)
+    assert not result(Rule(metric="m", rule="improves"), turned, NOISY).passed
+    assert result(Rule(metric="m", rule="no_regression"), turned, NOISY).passed
+
+
+def test_alpha_widens_the_interval() -> None:
+    wide, usual, narrow = (
+        result(Rule(metric="m", rule="min", threshold=0.4, alpha=a), NOISY)
+        for a in (0.001, 0.05, 0.5)
+    )
+    assert wide.low < usual.low < narrow.low <= narrow.high < usual.high < wide.high
+    assert (wide.passed, narrow.passed) == (False, True)
+
+
+def test_pairing_is_by_prompt() -> None:
+    ours = measured("m", *[0.0, 1.0] * 20)
+    better = measured("m", *[0.1, 1.1] * 20)
+    found = result(Rule(metric="m", rule="improves"), better, ours)
+    assert found.passed and found.low == pytest.approx(0.1)
+    half = Measured({"m": ours.values["m"][:10]})
+    found = result(Rule(metric="m", rule="no_regression"), ours, half)
+    assert (found.n_used, found.of) == (10, 40)
+
+
+@pytest.mark.parametrize("kind", CONDITIONS)
+def test_a_metric_without_a_value_never_passes(kind: str) -> None:
+    rule = Rule(metric="other", rule=kind, threshold=0.0)
+    found = result(rule, CONSTANT, CONSTANT)
+    assert not found.passed and found.value is None and found.n_used == 0
+    assert found.reason.startswith("other has no value with an interval, needs ")
+
+
+@pytest.mark.parametrize("kind", ["min", "max"])
+def test_one_prompt_has_no_interval_and_does_not_pass(kind: str) -> None:
+    threshold = {"min": -10.0, "max": 10.0}[kind]
+    found = result(Rule(metric="m", rule=kind, threshold=threshold), measured("m", 0.5))
+    assert not found.passed and (found.value, found.low) == (0.5, None)
+
+
+@pytest.mark.parametrize("kind", ["improves", "no_regression"])
+def test_without_a_champion_there_is_nothing_to_compare(kind: str) -> None:
+    found = result(Rule(metric="m", rule=kind), CONSTANT, None)
+    assert found.passed and found.reason == "no champion yet: nothing to compare with"
+    assert not result(Rule(metric="m", rule="min", threshold=0.9), CONSTANT, None).passed
+
+
+def test_every_rule_must_pass_and_each_says_what_it_saw() -> None:
+    rules = [Rule(metric="m", rule="min", threshold=0.5), Rule(metric="m", rule="max", threshold=0)]
+    decision = decide(rules, CONSTANT, None, seed=0)
+    assert decision.decision == "hold"
+    assert [r.passed for r in decision.rules] == [True, False]
+    assert decision.rules[1].reason == ("m: value +0.500 [+0.500, +0.500], max needs high <= 0")
+    assert decide([], CONSTANT, None, seed=0).decision == "promote"
+
+
+def test_reasons_name_the_negative_threshold() -> None:
+    rule = Rule(metric="m", rule="no_regression", threshold=0.25)
+    assert "high of the difference >= -0.25" in result(rule, measured("m", 0, 0), CONSTANT).reason
+
+
+def test_evaluations_are_read_from_their_folder(tmp_path: Path) -> None:
+    with pytest.raises(SrlmError, match=r"values\.jsonl: not there; evaluate the model first"):
+        Measured.read(tmp_path)
+    values = [*CONSTANT.values["m"], Value(prompt_id="0", metric="k", num=1, cluster="0")]
+    RecordFile(tmp_path / "values.jsonl", Value).replace(values)
+    found = Measured.read(tmp_path)
+    assert found.values["m"] == CONSTANT.values["m"] and len(found.values["k"]) == 1

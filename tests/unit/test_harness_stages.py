@@ -1,0 +1,365 @@
+"""The stages of the self-reward step on a fake engine: what they keep, drop, refuse and resume."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import io
+import json
+import os
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import benchmarks.micro_world.benchmark
+import benchmarks.micro_world.build_m0
+import benchmarks.micro_world.oracle
+import benchmarks.micro_world.writers
+import harness.run
+from backends.engines.engine import Completion, Request, Usage
+from benchmarks.micro_world.world import held_out, sample_task
+from harness.display import Display
+from harness.recipe import load_recipe
+from harness.run import Run, StopRun
+from harness.stages.candidates import candidates
+from harness.stages.judgments import judgments
+from harness.stages.pairs import pairs
+from harness.stages.prompts import prompts
+from harness.stages.seed import seed
+from judges.spec import load_spec
+from results.cache import CallCache
+from results.errors import UsageError
+from results.records import Candidate, Example, Prompt
+from tests.fakes import FakeEngine, failed, prompt_of
+
+ROOT = Path(__file__).parents[2]
+IFT = [Example(id=str(i), prompt=f"Say what animal {i} eats.", completion="x", kind="ift")
+       for i in range(8)]  # fmt: skip
+
+
+def reply(request: Request, seed: int) -> Completion | str:
+    """Plays M0, the policy and the judge; the form of the request tells which."""
+    rng = random.Random(seed)
+    text = prompt_of(request)
+    if isinstance(request.prompt, str):
+        return sample_task(rng, held=rng.random() < 0.3).text
+    if text.startswith("Mark the answer."):
+        answer = int(hashlib.sha256(text.encode()).hexdigest(), 16)
+        return "hm" if rng.random() < 0.1 else f"Check.\nScore: {answer % 6}"
+    if rng.random() < 0.15:
+        return Completion("endless", "length", Usage(3, 56))
+    return f"answer {rng.randrange(1000)}"
+
+
+class Box:
+    """A run on a fake engine, its folder, and what it said."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, *overrides: str) -> None:
+        self.folder = folder
+        self.engines: list[FakeEngine] = []
+        self.said = io.StringIO()
+        self.reply = reply
+        monkeypatch.setattr(harness.run, "open_engine", self._open)
+        small = ["prompts.count=[24]", "prompts.shots=3", "candidates.n=3",
+                 "evaluation.options={items: 10, rankings: 2}"]  # fmt: skip
+        self.config = load_recipe("quickstart", [*small, *overrides]).config
+        self.run = self.opened()
+
+    def _open(self, name: str, model: str, options: object) -> FakeEngine:
+        model = model.removeprefix(f"{self.folder}/")
+        self.engines.append(FakeEngine(model, 5, lambda r, s: self.reply(r, s)))
+        return self.engines[-1]
+
+    def opened(self) -> Run:
+        from benchmarks.registry import open_benchmark
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        display = Display(Console(file=self.said, width=200))
+        options = self.config.evaluation.options
+        return Run(
+            self.config, self.folder, display,
+            CallCache(self.folder / "calls.sqlite", records=self.folder),
+            load_spec(self.config.judge.spec),
+            open_benchmark(self.config.evaluation.benchmark, options), None, Path("m0"),
+        )  # type: ignore[arg-type]  # fmt: skip
+
+    def step(self, k: int = 2):
+        asked = prompts(self.run, k, IFT)
+        answers = candidates(self.run, k, asked)
+        scored = judgments(self.run, k, asked, answers)
+        return asked, answers, scored, pairs(self.run, k, asked, answers, scored)
+
+    @property
+    def calls(self) -> list[Request]:
+        return [call for engine in self.engines for call in engine.calls]
+
+    def files(self) -> dict[str, bytes]:
+        found = sorted(self.folder.glob("iter_*/*"))
+        return {p.relative_to(self.folder).as_posix(): p.read_bytes() for p in found}
+
+
+@pytest.fixture
+def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "fsync", lambda fd: None)  # durability is tested with the store
+    boxes: list[Box] = []
+
+    def make(*overrides: str, name: str = "run") -> Box:
+        boxes.append(Box(tmp_path / name, monkeypatch, *overrides))
+        return boxes[-1]
+
+    yield make
+    for made in boxes:
+        made.run.close()
+
+
+def test_the_self_reward_step_never_asks_the_oracle(box, monkeypatch) -> None:
+    made = box()
+
+    def asked(*_: object, **__: object) -> None:
+        raise AssertionError("the oracle took part in the self-reward step")
+
+    for module in (
+        benchmarks.micro_world.oracle, benchmarks.micro_world.benchmark,
+        benchmarks.micro_world.writers, benchmarks.micro_world.build_m0,
+    ):  # fmt: skip
+        monkeypatch.setattr(module, "mark", asked)
+    asked_prompts, answers, scored, found = made.step()
+    kept = [p for p in asked_prompts if p.status == "kept"]
+    assert len(kept) == 24 and len(answers) == 72 and scored and 5 < len(found) <= 24
+    scores: dict[str, list[float]] = {}
+    for judgment in scored:
+        if judgment.score is not None:
+            scores.setdefault(judgment.response_id, []).append(judgment.score)
+    for pair in found:
+        for side, score in (("chosen", pair.chosen_score), ("rejected", pair.rejected_score)):
+            draws = scores[getattr(pair, f"{side}_id")]
+            assert score == pytest.approx(sum(draws) / len(draws))
+        assert pair.margin >= made.config.pairs.min_margin
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import hides where it leads"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def test_no_code_of_the_self_reward_step_imports_the_oracle() -> None:
+    files = [p for name in ("harness", "judges", "backends") for p in (ROOT / name).rglob("*.py")]
+    assert len(files) > 30
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        assert not {i for i in imports(path) if i.startswith("benchmarks.micro_world")}, path
+        # Nor by a name in a string, for importlib.
+        assert "micro_world.oracle" not in text and "micro_world.writers" not in text, path
+    world = ROOT / "benchmarks" / "micro_world" / "world.py"
+    for imported in imports(world):
+        assert "oracle" not in imported and "writers" not in imported and "seed" not in imported
+
+
+def test_what_is_dropped_is_counted_with_its_reason(box) -> None:
+    made = box("prompts.count=[40]", "prompts.rounds=3")
+    asked = prompts(made.run, 2, IFT)
+    kept = [p for p in asked if p.status == "kept"]
+    assert len({p.prompt for p in kept}) == len(kept)
+    assert not any(held_out(str(p.prompt)) for p in kept)
+    dropped = Counter(p.reason for p in asked if p.status == "dropped")
+    assert dropped["held_out"] > 0 and None not in dropped
+    assert all(held_out(str(p.prompt)) for p in asked if p.reason == "held_out")
+    assert [p.id for p in asked] == [f"m2-{i}" for i in range(len(asked))]
+    assert "held_out" in made.said.getvalue() and f"{len(kept)} kept of" in made.said.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (" ", "empty"),
+        ("word " * 31, "too_long"),
+        ("Say what  animal 3 eats.", "in_seed_data"),
+        (Completion("Say wha", "length", Usage(1, 32)), "unterminated"),
+        (failed(), "error"),
+    ],
+)
+def test_every_reason(box, said: Completion | str, reason: str) -> None:
+    made = box("prompts.rounds=2", "prompts.count=[2]")
+    made.reply = lambda r, s: said
+    with pytest.raises(StopRun, match="no prompt was kept of") as caught:
+        prompts(made.run, 2, IFT)
+    assert caught.value.exit_code == 3
+    text = (made.folder / "iter_2" / "prompts.jsonl").read_text()
+    found = [json.loads(line) for line in text.splitlines()]
+    assert {p["reason"] for p in found} == {reason}
+
+
+def test_a_copy_of_seed_data_in_other_spacing_is_no_new_prompt(box) -> None:
+    made = box("prompts.rounds=1", "prompts.count=[2]")
+    made.reply = lambda r, s: "Why is the sky blue?"
+    spaced = [e.model_copy(update={"prompt": "Why is\n\nthe  sky blue?"}) for e in IFT[:1]]
+    with pytest.raises(StopRun):
+        prompts(made.run, 2, [*spaced, *IFT])
+    text = (made.folder / "iter_2" / "prompts.jsonl").read_text()
+    assert '"in_seed_data"' in text and '"kept"' not in text
+
+
+def test_duplicates_and_surplus(box) -> None:
+    made = box("prompts.rounds=1", "prompts.count=[4]")
+    free = [text for i in range(20) if not held_out(text := f"Tell me about {i}.")]
+    turns = iter([free[0], free[0], *free[1:5]])
+    made.reply = lambda r, s: next(turns)
+    asked = prompts(made.run, 2, IFT)
+    assert [p.reason for p in asked] == [None, "duplicate", None, None, None]
+    made = box("prompts.rounds=1", "prompts.count=[3]", name="more")
+    more = iter(free)
+    made.reply = lambda r, s: next(more)
+    assert [p.reason for p in prompts(made.run, 2, IFT)] == [None, None, None, "surplus"]
+
+
+def test_m0_writes_the_prompts_and_the_policy_the_answers(box) -> None:
+    made = box()
+    made.step(3)
+    by = {e.identity: e.calls for e in made.engines if e.calls}
+    assert all(isinstance(r.prompt, str) for r in by["fake:m0"])
+    policy = by["fake:iter_2/checkpoint"]
+    assert all(not isinstance(r.prompt, str) for r in policy)
+    assert any("Mark the answer" in prompt_of(r) for r in policy)  # judge.model is self
+
+
+def test_a_judge_of_its_own_judges(box) -> None:
+    made = box("judge.model=hf:/other/judge")
+    made.step()
+    judge = [e for e in made.engines if e.identity == "fake:/other/judge"]
+    assert judge and all("Mark the answer" in prompt_of(r) for e in judge for r in e.calls)
+
+
+def test_unterminated_and_blank_candidates_are_not_judged(box) -> None:
+    made = box()
+    asked = [Prompt(id="p", prompt="Why?", source="x")]
+    shared = {"prompt_id": "p", "tokens": 1, "call": "c"}
+    answers = [
+        Candidate(response_id="a", draw=0, text="fine", finish_reason="stop", **shared),
+        Candidate(response_id="b", draw=1, text="cut", finish_reason="length", **shared),
+        Candidate(response_id="c", draw=2, text="  ", finish_reason="stop", **shared),
+        Candidate(response_id="d", draw=3, text="HTTP", finish_reason="error", **shared),
+    ]
+    scored = judgments(made.run, 2, asked, answers)
+    assert {j.response_id for j in scored} == {"a"} and len(scored) == made.run.spec.draws
+    with pytest.raises(StopRun, match="none of 3 candidates ended by itself"):
+        judgments(made.run, 3, asked, answers[1:])
+
+
+def test_too_many_unscored_judgments_stop_with_4_each_time(box) -> None:
+    made = box("judge.max_unscored=0.2")
+    asked = prompts(made.run, 2, IFT)
+    answers = candidates(made.run, 2, asked)
+    made.reply = lambda r, s: "I would rather not"
+    for _ in range(2):  # a restarted run does not slip through
+        with pytest.raises(StopRun, match=r"100\.0% of .* judgments are unscored") as caught:
+            judgments(made.run, 2, asked, answers)
+        assert caught.value.exit_code == 4
+
+
+def test_shuffled_scores_are_other_pairs_from_the_same_judgments(box) -> None:
+    first = box(name="a").step()
+    second = box("judge.shuffle=true", name="b").step()
+    assert first[:3] == second[:3] and first[3] != second[3]
+
+
+def test_killed_at_any_batch_the_step_ends_with_the_same_files(box) -> None:
+    class Killed(BaseException):
+        pass
+
+    small = "prompts.count=[8]"
+    whole = box(small, name="whole")
+    whole.step()
+    expected, total = whole.files(), len(whole.calls)
+    for survive in (0, 11, total // 2, total - 1):
+        made = box(small, name=f"cut{survive}")
+        left = survive
+
+        def mortal(request: Request, seed: int) -> Completion | str:
+            nonlocal left
+            if left == 0:
+                raise Killed
+            left -= 1
+            return reply(request, seed)
+
+        made.reply = mortal
+        with pytest.raises(Killed):
+            made.step()
+        answered = 5 * (survive // 5)  # whole batches count, the last one of a stage is smaller
+        made.run.close()
+        made.reply = reply
+        before = len(made.calls)
+        made.run = made.opened()
+        made.step()
+        assert made.files() == expected, survive
+        assert len(made.calls) - before <= total - answered + 5 * 4
+        done = len(made.calls)
+        made.step()
+        assert len(made.calls) == done
+    assert not any(name.endswith(".part") for name in expected)
+
+
+def rows(path: Path, *found: dict) -> str:
+    path.write_text("".join(json.dumps(r) + "\n" for r in found))
+    return f"prompts.path={path}"
+
+
+def test_prompts_from_a_file_go_on_where_the_last_iteration_ended(box, tmp_path: Path) -> None:
+    found = [{"prompt": f"Question {i}?"} for i in range(5)]
+    made = box("prompts.source=file", "prompts.count=[2]", rows(tmp_path / "p.jsonl", *found))
+    taken = [[str(p.prompt) for p in prompts(made.run, k, IFT)] for k in (2, 3, 4)]
+    assert taken == [["Question 0?", "Question 1?"], ["Question 2?", "Question 3?"],
+                     ["Question 4?"]]  # fmt: skip
+    with pytest.raises(StopRun, match="5 prompts, all used by earlier iterations"):
+        prompts(made.run, 5, IFT)
+
+
+def test_prompts_of_a_file_never_share_an_id(box, tmp_path: Path) -> None:
+    path = rows(tmp_path / "p.jsonl", {"id": "x", "prompt": "One?"}, {"id": "x", "prompt": "Two?"})
+    made = box("prompts.source=file", path)
+    with pytest.raises(UsageError, match=r"p\.jsonl:2: id 'x' is there more than once"):
+        prompts(made.run, 2, IFT)
+    assert not (made.folder / "iter_2" / "prompts.jsonl").exists()
+    null = rows(tmp_path / "n.jsonl", {"id": None, "prompt": "1?"}, {"id": None, "prompt": "2?"})
+    other = box("prompts.source=file", null, name="null")
+    assert [p.id for p in prompts(other.run, 2, IFT)] == ["m2-1", "m2-2"]
+
+
+def test_a_bad_line_of_a_prompt_file_is_named(box, tmp_path: Path) -> None:
+    path = rows(tmp_path / "p.jsonl", {"prompt": "One?"}, {"text": "Two?"})
+    with pytest.raises(UsageError, match=r"p\.jsonl:2: no 'prompt' with a text"):
+        prompts(box("prompts.source=file", path).run, 2, IFT)
+
+
+def test_too_few_instructions_for_the_shots(box) -> None:
+    with pytest.raises(UsageError, match=r"prompts\.shots is 9, but the seed data has 8"):
+        prompts(box("prompts.shots=9").run, 2, IFT)
+
+
+@pytest.mark.parametrize("as_messages", [False, True])
+def test_held_out_prompts_in_seed_data_are_an_error(box, tmp_path: Path, as_messages: bool) -> None:
+    rng = random.Random(0)
+    leak = sample_task(rng, held=True).text
+    prompt = [{"role": "user", "content": leak}] if as_messages else leak
+    path = tmp_path / "ift.jsonl"
+    rows(path, {"prompt": "Fine?", "completion": "x"}, {"prompt": prompt, "completion": "y"})
+    made = box("data={source: jsonl}", f"data.options={{ift: {path}}}")
+    with pytest.raises(UsageError, match=r"1 IFT prompts are held out .*ift-2"):
+        seed(made.run)
+    assert not (made.folder / "seed").exists()
+
+
+def test_seed_data_is_drawn_once(box) -> None:
+    made = box("data.options={ift: 5, eft: 6}")
+    first = seed(made.run)
+    before = {p: p.stat().st_mtime_ns for p in (made.folder / "seed").iterdir()}
+    assert seed(made.run) == first and len(first.ift) == 5 and len(first.eft) == 6
+    assert {p: p.stat().st_mtime_ns for p in (made.folder / "seed").iterdir()} == before
