@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+PLAIN_EVERY = 20.0  # seconds between lines where there is no terminal
 STRIP = ("prompts", "candidates", "judgments", "pairs", "training", "evaluation", "gate")
 
 
@@ -43,7 +44,8 @@ class Display:
         self.clock = Clock()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._since = 0.0
+        self._since = self._said = 0.0
+        self._stage = ""
 
     def note(self, text: str) -> None:
         """One line of plain text; markup in it is not read."""
@@ -52,7 +54,8 @@ class Display:
     def start(self, title: str, stage: str, of: int | None = None) -> None:
         """A stage of the model ``title`` begins; ``of`` is how many calls or steps it has."""
         self._close()
-        self._since = time.monotonic()
+        self._since = self._said = time.monotonic()
+        self._stage = f"{title:<5} {stage:<11}"
         if not self.console.is_terminal:
             return
         done = STRIP.index(stage) if stage in STRIP else 0
@@ -71,6 +74,10 @@ class Display:
         """``done`` of ``of``, and what else is worth saying (cached, rate, loss)."""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, total=of, facts=f"{done}/{of} {facts}")
+        elif not self.console.is_terminal and done and time.monotonic() - self._said > PLAIN_EVERY:
+            self._said = time.monotonic()
+            left = (self._said - self._since) * (of - done) / done
+            self.note(f"{self._stage} {done} of {of}, {facts}, about {left:.0f} s left")
 
     def finish(self, title: str, stage: str, facts: str) -> None:
         """The stage is done: one line that stays."""

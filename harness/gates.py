@@ -65,7 +65,7 @@ CONDITIONS: dict[str, Condition] = {
 def _judge(rule: Rule, candidate: Measured, incumbent: Measured | None, seed: int) -> RuleResult:
     condition = CONDITIONS[rule.rule]
     ours = candidate.values.get(rule.metric, [])
-    if condition.paired and incumbent is None:
+    if condition.paired and incumbent is None and ours:
         return _result(rule, None, True, "no champion yet: nothing to compare with")
     confidence = 1 - rule.alpha
     if condition.paired and incumbent is not None:

@@ -166,7 +166,8 @@ def _read_rules(tree: dict[str, Any], folder: Path, where: str) -> None:
     if gate.get("file"):
         if gate.get("rules"):
             raise UsageError(f"{where}: gate has both file and rules; give one of them")
-        gate["rules"] = read_rules_file(folder / str(gate["file"]))
+        # The rules stand for the file from here on: a run's config.yaml is a recipe of its own.
+        gate["rules"], gate["file"] = read_rules_file(folder / str(gate["file"])), None
     elif "file" in gate:
         gate.setdefault("rules", [])
     elif "rules" in gate:

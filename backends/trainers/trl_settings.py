@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from results.errors import UsageError
 
@@ -30,6 +30,12 @@ class TrlSettings(BaseModel):
     beta: float = Field(default=0.1, gt=0)
     sft_weight: float = Field(default=0.0, ge=0)
 
+    @model_validator(mode="after")
+    def _only_cosine_has_a_floor(self) -> TrlSettings:
+        if self.min_learning_rate > 0 and self.schedule != "cosine":
+            raise ValueError(f"schedule {self.schedule} has no floor; drop min_learning_rate")
+        return self
+
 
 def check_settings(kind: str, settings: dict[str, Any]) -> TrlSettings:
     """The settings of a ``kind`` (sft or dpo) step; UsageError names the key that is wrong."""
@@ -40,12 +46,13 @@ def check_settings(kind: str, settings: dict[str, Any]) -> TrlSettings:
         return TrlSettings.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
+        key = ".".join(map(str, first["loc"])) or "min_learning_rate"
         if first["type"] == "extra_forbidden":
             known = list(TrlSettings.model_fields)
             close = difflib.get_close_matches(key, known, n=1)
             meant = f"; did you mean {close[0]!r}?" if close else ""
             message = f"unknown key{meant} (there are: {', '.join(known)})"
         else:
-            message = f"{first['msg']}, found {first['input']!r}"
+            found = "" if not first["loc"] else f", found {first['input']!r}"
+            message = f"{first['msg'].removeprefix('Value error, ')}{found}"
         raise UsageError(f"{kind}.settings.{key}: {message}") from error

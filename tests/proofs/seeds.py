@@ -34,8 +34,7 @@ def run(kind: str, seed: int) -> tuple[Path, int, dict[str, Any]]:
     done = subprocess.run(
         [sys.executable, "-m", "harness.cli", "run", recipe, "--json", "--out", str(folder),
          f"seed={seed}", *SETTINGS[kind]],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         check=False,
     )  # fmt: skip
