@@ -75,7 +75,7 @@ def fresh_llama(tokenizer: Any, hidden: int, layers: int, heads: int, positions:
 
 
 def main() -> None:
-    """Command line: texts (one JSON Lines or text file) to a model folder."""
+    """Command line: a text file, one document a line, to a model folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--texts", type=Path, required=True, help="text file, one document a line")
     parser.add_argument("--out", type=Path, required=True, help="folder for model and tokenizer")

@@ -9,19 +9,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import selectors
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from results.errors import SrlmError
 
 
 def run_worker(module: str, arguments: list[str], log: Path, environment: Mapping[str, str],
-               on_event: Callable[[dict[str, Any]], None]) -> None:  # fmt: skip
+               on_event: Callable[[dict[str, Any]], None],
+               silence_seconds: float) -> None:  # fmt: skip
     """Runs ``python -m module arguments`` to its end in a process group of its own.
 
     Args:
@@ -30,9 +32,11 @@ def run_worker(module: str, arguments: list[str], log: Path, environment: Mappin
         log: file that takes the worker's stderr.
         environment: variables added to ours.
         on_event: called with every object that the worker emits.
+        silence_seconds: a worker that emits nothing and does not end for so long is killed.
 
     Raises:
-        SrlmError: the worker ended with another code than 0; names the log and its last line.
+        SrlmError: the worker ended with another code than 0, or was killed for its silence; names
+            the log (and its last line).
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as errors:
@@ -47,9 +51,15 @@ def run_worker(module: str, arguments: list[str], log: Path, environment: Mappin
         )
         try:
             assert worker.stdout is not None
-            for line in worker.stdout:
+            for line in _lines(worker.stdout, silence_seconds):
                 on_event(json.loads(line))
-            code = worker.wait()
+            code = worker.wait(silence_seconds)
+        except subprocess.TimeoutExpired as error:
+            _kill_group(worker)
+            raise SrlmError(
+                f"{module} gave no sign of life for {silence_seconds:g} seconds and was killed "
+                f"(log: {log})"
+            ) from error
         except BaseException:
             _kill_group(worker)
             raise
@@ -82,6 +92,20 @@ def become_worker() -> Callable[[dict[str, Any]], None]:
 
     threading.Thread(target=wait_for_the_end, daemon=True).start()
     return emit
+
+
+def _lines(pipe: IO[bytes], silence_seconds: float) -> Iterator[bytes]:
+    """The whole lines that come through ``pipe``, until it is closed."""
+    rest = b""
+    with selectors.DefaultSelector() as ready:
+        ready.register(pipe, selectors.EVENT_READ)
+        while ready.select(silence_seconds):
+            found = os.read(pipe.fileno(), 1 << 16)
+            if not found:
+                return
+            *lines, rest = (rest + found).split(b"\n")
+            yield from lines
+    raise subprocess.TimeoutExpired("worker", silence_seconds)
 
 
 def _kill_group(worker: subprocess.Popen[bytes]) -> None:

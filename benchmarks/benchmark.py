@@ -8,7 +8,7 @@ from typing import Protocol
 
 from backends.engines.caller import Caller
 from judges.judging import Judge
-from results.records import Metric, Value
+from results.records import Metric, Unscored, Value
 
 
 @dataclass(frozen=True)
@@ -17,14 +17,17 @@ class Evaluation:
 
     Gates compare two models by their ``values``; a metric without values cannot be gated.
     ``n`` is the number of prompts, ``judge`` who judged the model's answers (rows with different
-    judges are not ranked together); ``unscored`` counts judgments without a score by reason.
+    judges are not ranked together) and ``judge_is_judged`` whether that was the model itself.
+    ``data`` is a hash of what was asked and how: figures under another one do not compare.
     """
 
     n: int
     judge: str | None
     metrics: dict[str, Metric]
     values: list[Value]
-    unscored: dict[str, int] = field(default_factory=dict)
+    unscored: Unscored = field(default_factory=Unscored)
+    data: str = ""
+    judge_is_judged: bool = False
 
 
 class Benchmark(Protocol):

@@ -25,10 +25,7 @@ def seed_data(seed: int, ift: str, eft: str | None = None) -> SeedData:
 
 
 def _read(path: Path, kind: Literal["ift", "eft"]) -> list[Example]:
-    examples = [_example(path, line, row, kind) for line, row in read_json_lines(path)]
-    if not examples:
-        raise UsageError(f"{path}: empty; expected lines with 'prompt' and 'completion'")
-    return examples
+    return [_example(path, line, row, kind) for line, row in read_json_lines(path)]
 
 
 def _example(path: Path, line: int, row: dict[str, Any], kind: Literal["ift", "eft"]) -> Example:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from backends.engines.caller import Caller
 from benchmarks.benchmark import Evaluation
+from benchmarks.oasst import held_out_prompt, read_any_rankings
 from judges.agreement import judge_metrics
 from judges.judging import Judge, Response, judge_responses
-from judges.pointwise import mean_scores, prompt_text
+from judges.pointwise import cluster_of, mean_scores, prompt_text
 from judges.rankings import RankedPrompt
 from results.errors import UsageError
-from results.records import Judgment, Value
+from results.records import Judgment, Unscored, Value
 from results.stats import ratio_metric
 from results.store import RecordFile
 from results.weights import text_hash
@@ -34,11 +35,18 @@ def measure_agreement(judge: Judge, rankings: list[RankedPrompt], file: RecordFi
         "unscored_rate", unscored, len(unscored), "share of judge calls without a score", seed
     )
     reasons = Counter(j.reason for j in judgments if j.reason is not None)
-    return Evaluation(len(rankings), judge.spec.name, metrics, [*values, *unscored], dict(reasons))
+    return Evaluation(
+        n=len(rankings),
+        judge=judge.spec.name,
+        metrics=metrics,
+        values=[*values, *unscored],
+        unscored=Unscored(n=reasons.total(), of=len(judgments), reasons=dict(reasons)),
+        data=text_hash([[r.model_dump() for r in rankings], judge.spec.model_dump()]),
+    )
 
 
 def _unscored_values(rankings: list[RankedPrompt], judgments: list[Judgment]) -> list[Value]:
-    cluster = {ranked.id: text_hash(ranked.prompt) for ranked in rankings}
+    cluster = {ranked.id: cluster_of(ranked.prompt) for ranked in rankings}
     calls: Counter[str] = Counter(j.prompt_id for j in judgments)
     failed: Counter[str] = Counter(j.prompt_id for j in judgments if j.status == "unscored")
     return [
@@ -62,30 +70,24 @@ class JudgeAgreement:
     def __init__(
         self, rankings: str, held_out_share: float = 1.0, limit: int | None = None
     ) -> None:
-        self.path = Path(rankings)
-        self.share = held_out_share
-        self.limit = limit
-        self._texts: set[str] | None = None
-
-    def _rankings(self) -> list[RankedPrompt]:
-        from benchmarks.oasst import held_out_prompt, read_any_rankings
-
-        ranked = [r for r in read_any_rankings(self.path) if held_out_prompt(r.prompt, self.share)]
+        ranked = [
+            r
+            for r in read_any_rankings(Path(rankings))
+            if held_out_prompt(r.prompt, held_out_share)
+        ]
         if not ranked:
-            raise UsageError(f"{self.path}: no ranked prompt falls into the held-out share")
-        return ranked[: self.limit]
+            raise UsageError(f"{rankings}: no ranked prompt falls into the held-out share")
+        self.rankings = ranked[:limit]
+        self._texts = {" ".join(prompt_text(r.prompt).split()) for r in self.rankings}
 
     def held_out(self, text: str) -> bool:
         """Whether ``text`` is a prompt of the held-out rankings, in whatever spacing."""
-        if self._texts is None:
-            self._texts = {" ".join(prompt_text(r.prompt).split()) for r in self._rankings()}
         return " ".join(text.split()) in self._texts
 
     def evaluate(self, model: Caller, judge: Judge | None, baseline: Path | None, folder: Path,
                  seed: int) -> Evaluation:  # fmt: skip
         """Measures the judge; without one there is nothing to measure and every figure is null."""
-        rankings = self._rankings()
         if judge is None:
-            return Evaluation(len(rankings), None, {}, [])
+            return Evaluation(len(self.rankings), None, {}, [])
         file = RecordFile(folder / "judgments.jsonl", Judgment)
-        return measure_agreement(judge, rankings, file, seed)
+        return measure_agreement(judge, self.rankings, file, seed)

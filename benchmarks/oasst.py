@@ -93,14 +93,16 @@ def _eft_from_ranks(trees: list[RankedPrompt], judge: str) -> list[Example]:
     low, high = spec.scale
     examples = []
     for tree in trees:
-        places = sorted(r.rank for r in tree.responses if r.rank is not None)
-        if len(places) < 2 or places[0] == places[-1]:
+        # Only the order counts: a rank that nobody got (a deleted answer's) is no place.
+        ranks = sorted({r.rank for r in tree.responses if r.rank is not None})
+        if len(ranks) < 2:
             continue
+        places = {rank: place for place, rank in enumerate(ranks, 1)}
         for response in tree.responses:
             assert response.rank is not None
-            worse = (response.rank - places[0]) / (places[-1] - places[0])
-            score = round(high - worse * (high - low))
-            place = f"Of {len(places)} answers people put this one at place {response.rank + 1}."
+            at = places[response.rank]
+            score = round(high - (at - 1) / (len(ranks) - 1) * (high - low))
+            place = f"Of {len(tree.responses)} answers people put this one at place {at}."
             examples.append(
                 Example(
                     id=f"eft-{response.id}",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.benchmark import Benchmark
-from results.plugins import Table, check_options, construct
+from results.plugins import Table, construct
 from results.records import Example
 
 BENCHMARKS = Table(
@@ -43,11 +43,6 @@ def open_benchmark(name: str, options: Mapping[str, Any]) -> Benchmark:
     """The benchmark ``name`` with its own ``options``."""
     benchmark: Benchmark = construct("benchmark", name, BENCHMARKS.load(name), options)
     return benchmark
-
-
-def check_source(name: str, options: Mapping[str, Any]) -> None:
-    """Raises UsageError when there is no source ``name``, or it has not these ``options``."""
-    check_options("data source", name, SOURCES.load(name), {"seed": 0, **options})
 
 
 def load_seed_data(name: str, options: Mapping[str, Any], seed: int) -> SeedData:

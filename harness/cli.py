@@ -117,18 +117,19 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from harness.display import Display
     from harness.loop import loop
+    from harness.resolve import resolve
     from harness.run import Run
     from results.store import RunLock
 
+    config = resolve(loaded.config)
     with Display() as display, RunLock(folder):
-        run = Run.open(loaded.config, folder, display)
+        run = Run.open(config, folder, display)
         try:
             outcome = loop(run)
         finally:
             run.close()
         display.note("")
-        if outcome.rows:
-            _print_rows(outcome.rows, "json" if arguments.json else "table")
+        _print_rows(outcome.rows, "json" if arguments.json else "table")
         display.note(outcome.message)
         display.note(f"run folder: {folder}")
         display.note(display.clock.split())
@@ -162,9 +163,10 @@ def _print_rows(rows: list[dict[str, Any]], form: str) -> None:
 
 def _config_show(arguments: argparse.Namespace) -> int:
     from harness.recipe import flatten, load_recipe
+    from harness.resolve import resolve
 
     loaded = load_recipe(arguments.recipe, arguments.overrides)
-    values = flatten(loaded.config.model_dump(mode="json"))
+    values = flatten(resolve(loaded.config).model_dump(mode="json"))
     _print_list(
         [
             {"key": key, "value": value, "origin": loaded.origins.get(key, "default")}

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 class Section(BaseModel):
     """Base of every section: unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Decoding(Section):
@@ -21,18 +21,28 @@ class Decoding(Section):
     max_tokens: int = Field(default=768, ge=1)
 
 
-class EngineConfig(Section):
-    """Which engine runs the models, with its own options."""
+class Part(BaseModel):
+    """A pluggable part: its name, and beside it the part's own options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys beside ``name``."""
+        return dict(self.model_extra or {})
+
+
+class EngineConfig(Part):
+    """Which engine runs the models."""
 
     name: str = "hf"
-    options: dict[str, Any] = Field(default_factory=dict)
 
 
-class TrainerConfig(Section):
-    """Which trainer trains them, with its own options."""
+class TrainerConfig(Part):
+    """Which trainer trains them."""
 
     name: str = "trl"
-    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class Model(Section):
@@ -152,6 +162,12 @@ class Gate(Section):
 
     file: str | None = None
     rules: list[Rule] = Field(default_factory=list)
+
+
+class RulesFile(Section):
+    """A file of rules, one at least: a file without rules would promote everything."""
+
+    rules: Annotated[list[Rule], Field(min_length=1)]
 
 
 class RunConfig(Section):

@@ -55,7 +55,7 @@ class Display:
         """A stage of the model ``title`` begins; ``of`` is how many calls or steps it has."""
         self._close()
         self._since = self._said = time.monotonic()
-        self._stage = f"{title:<5} {stage:<11}"
+        self._stage = f"{title:<12} {stage:<11}"
         if not self.console.is_terminal:
             return
         done = STRIP.index(stage) if stage in STRIP else 0
@@ -83,7 +83,7 @@ class Display:
         """The stage is done: one line that stays."""
         self._close()
         seconds = time.monotonic() - self._since
-        self.note(f"{title:<5} {stage:<11} {facts} ({seconds:.1f} s)")
+        self.note(f"{title:<12} {stage:<11} {facts} ({seconds:.1f} s)")
 
     def _close(self) -> None:
         if self._bar is not None:

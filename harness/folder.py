@@ -1,35 +1,58 @@
-"""A run's folder belongs to one configuration."""
+"""A run's folder belongs to one configuration and to the inputs that it began with."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from harness.config import RunConfig
 from results.errors import UsageError
-from results.files import write_bytes
-from results.manifest import diff_config
+from results.files import read_json, write_bytes, write_json
+from results.manifest import build_manifest, diff_config
 
 
-def claim(folder: Path, config: RunConfig) -> None:
-    """Writes ``config.yaml`` into a new folder, or checks that it is this configuration's.
+def claim(folder: Path, config: RunConfig, hashes: dict[str, str]) -> None:
+    """Takes a new folder for this run, or checks that it is this run's.
+
+    Writes ``config.yaml`` and ``manifest.json``; the configuration comes first and both are whole
+    or not there, so that a kill in between leaves a folder that the next start completes.
+
+    Args:
+        folder: the run's.
+        config: the resolved configuration.
+        hashes: of everything that the configuration points at, by name.
 
     Raises:
-        UsageError: the folder holds another configuration (says what differs), or something else.
+        UsageError: the folder holds another configuration, or an input has changed since the run
+            began (says what differs), or something else is in it.
     """
-    path = folder / "config.yaml"
     ours = config.model_dump(mode="json")
-    if not path.exists():
-        others = sorted(p.name for p in folder.iterdir() if p.name != ".lock")
-        if others:
-            raise UsageError(
-                f"{folder}: not empty and not a run folder (it has {others[0]!r} but no "
-                "config.yaml); choose another --out"
-            )
+    path, manifest = folder / "config.yaml", folder / "manifest.json"
+    if path.exists():
+        _same_configuration(path, ours)
+    else:
+        _nothing_else(folder)
         text = yaml.safe_dump(ours, sort_keys=False, allow_unicode=True)
         write_bytes(path, text.encode())
-        return
+    if manifest.exists():
+        _same_inputs(manifest, hashes)
+    else:
+        write_json(manifest, build_manifest(ours, {"run": config.seed}, hashes))
+
+
+def _nothing_else(folder: Path) -> None:
+    # Hidden files are the lock, and what a killed write left behind.
+    others = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
+    if others:
+        raise UsageError(
+            f"{folder}: not empty and not a run folder (it has {others[0]!r} but no "
+            "config.yaml); choose another --out"
+        )
+
+
+def _same_configuration(path: Path, ours: dict[str, Any]) -> None:
     try:
         theirs = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -41,6 +64,17 @@ def claim(folder: Path, config: RunConfig) -> None:
         shown = "; ".join(differences[:5])
         more = f" and {len(differences) - 5} more" if len(differences) > 5 else ""
         raise UsageError(
-            f"{folder} is a run of another configuration: {shown}{more}; choose another --out, "
-            "or the same settings as before"
+            f"{path.parent} is a run of another configuration: {shown}{more}; choose another "
+            "--out, or the same settings as before"
+        )
+
+
+def _same_inputs(manifest: Path, ours: dict[str, str]) -> None:
+    header = read_json(manifest)
+    theirs = header.get("hashes", {}) if isinstance(header, dict) else {}
+    changed = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
+    if changed:
+        raise UsageError(
+            f"{manifest.parent}: not what this run began with: {', '.join(changed)}; restore it, "
+            "or choose another --out"
         )

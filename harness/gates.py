@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.config import Rule
 from results.errors import SrlmError
-from results.records import GateDecision, Metric, RuleResult, Value
+from results.files import read_model
+from results.records import Evaluated, GateDecision, Metric, RuleResult, Value
 from results.stats import paired_difference, ratio_metric
 from results.store import RecordFile
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One model's per-prompt values by metric."""
+    """One model's per-prompt values by metric, and each metric's coverage (``n`` of ``of``)."""
 
     values: dict[str, list[Value]]
+    coverage: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> Measured:
@@ -28,7 +30,8 @@ class Measured:
         values: dict[str, list[Value]] = {}
         for value in file.read():
             values.setdefault(value.metric, []).append(value)
-        return cls(values)
+        metrics = read_model(folder / "metrics.json", Evaluated).metrics
+        return cls(values, {name: (m.n, m.of) for name, m in metrics.items()})
 
 
 def decide(rules: Sequence[Rule], candidate: Measured, incumbent: Measured | None,
@@ -36,7 +39,7 @@ def decide(rules: Sequence[Rule], candidate: Measured, incumbent: Measured | Non
     """Promotes when every rule passes, holds otherwise. ``incumbent`` null: there is no champion
     yet, and rules about a difference to it pass.
     """
-    results = [_judge(rule, candidate, incumbent, seed) for rule in rules]
+    results = [_apply(rule, candidate, incumbent, seed) for rule in rules]
     passed = all(result.passed for result in results)
     return GateDecision(decision="promote" if passed else "hold", rules=results)
 
@@ -62,7 +65,7 @@ CONDITIONS: dict[str, Condition] = {
 }
 
 
-def _judge(rule: Rule, candidate: Measured, incumbent: Measured | None, seed: int) -> RuleResult:
+def _apply(rule: Rule, candidate: Measured, incumbent: Measured | None, seed: int) -> RuleResult:
     condition = CONDITIONS[rule.rule]
     ours = candidate.values.get(rule.metric, [])
     if condition.paired and incumbent is None and ours:
@@ -73,13 +76,19 @@ def _judge(rule: Rule, candidate: Measured, incumbent: Measured | None, seed: in
         metric = paired_difference(rule.metric, ours, theirs, seed=seed, confidence=confidence)
     else:
         metric = ratio_metric(rule.metric, ours, len(ours), "", seed, confidence=confidence)
+        n, of = candidate.coverage.get(rule.metric, (metric.n, metric.of))
+        metric = metric.model_copy(update={"n": n, "of": of})
     needs = condition.words.format(t=rule.threshold, m=-rule.threshold + 0.0)
     if metric.value is None or metric.low is None or metric.high is None:
         why = f"{rule.metric} has no value with an interval, needs {needs} ({rule.rule})"
         return _result(rule, metric, False, why)
     passed = condition.holds(metric.low, metric.high, rule.threshold)
     what = "difference to the champion" if condition.paired else "value"
-    seen = f"{rule.metric}: {what} {metric.value:+.3f} [{metric.low:+.3f}, {metric.high:+.3f}]"
+    sign = "+" if condition.paired else ""
+    seen = (
+        f"{rule.metric}: {what} {metric.value:{sign}.3f} [{metric.low:{sign}.3f}, "
+        f"{metric.high:{sign}.3f}] on {metric.n} of {metric.of}"
+    )
     return _result(rule, metric, passed, f"{seen}, {rule.rule} needs {needs}")
 
 

@@ -7,21 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.registry import SeedData
+from harness.folder import claim
+from harness.inputs import input_hashes
 from harness.rows import run_rows
 from harness.run import Run, StopRun
 from harness.stages.candidates import candidates
 from harness.stages.evaluation import evaluation
 from harness.stages.gate import describe, gate, stop
-from harness.stages.judgments import judgments
+from harness.stages.judgments import check_unscored, judgments
 from harness.stages.pairs import pairs
-from harness.stages.prompts import prompts
-from harness.stages.seed import seed
+from harness.stages.prompts import prompts, read_prompt_file
+from harness.stages.seed import keep_seed, read_seed
 from harness.stages.training import dpo, sft
-from judges.spec import prompt_hash
-from results.manifest import build_manifest
-from results.records import RuleResult
-from results.store import write_json
-from results.weights import text_hash, weights_hash
+from results.records import Evaluated
 
 
 @dataclass(frozen=True)
@@ -34,17 +32,24 @@ class Outcome:
 
 
 def loop(run: Run) -> Outcome:
-    """Runs or resumes the whole loop. Every stage whose file is finalised is only read."""
+    """Runs or resumes the whole loop. Every stage whose file is finalised is only read.
+
+    All inputs are read before the folder is taken: a mistake in them leaves nothing behind.
+    """
+    data = read_seed(run)
+    if run.config.prompts.path is not None:
+        read_prompt_file(Path(run.config.prompts.path))
+    claim(run.folder, run.config, input_hashes(run, data))
+    keep_seed(run, data)
     try:
-        code, message = _iterate(run)
+        code, message = _iterate(run, data)
     except StopRun as end:
-        code, message = end.exit_code, str(end)
+        stop(run, end.k, end.result)
+        code, message = end.exit_code, f"the run stops before M{end.k} is the champion. {end}"
     return Outcome(code, message, run_rows(run.folder))
 
 
-def _iterate(run: Run) -> tuple[int, str]:
-    data = seed(run)
-    _write_manifest(run, data)
+def _iterate(run: Run, data: SeedData) -> tuple[int, str]:
     baseline = _evaluate_baselines(run, data)
     champion: Path | None = None
     for k in range(1, run.config.iterations + 1):
@@ -54,12 +59,11 @@ def _iterate(run: Run) -> tuple[int, str]:
             new = prompts(run, k, data.ift)
             answers = candidates(run, k, new)
             scored = judgments(run, k, new, answers)
-            found = pairs(run, k, new, answers, scored)
-            if len(found) < run.config.pairs.min_pairs:
-                return _too_few(run, k, len(found))
+            pairs(run, k, new, answers, scored)
             dpo(run, k)
         folder = run.iteration(k) / "evaluation"
-        evaluation(run, f"M{k}", run.checkpoint(k), folder, baseline)
+        measured = evaluation(run, f"M{k}", run.checkpoint(k), folder, baseline)
+        _enough_scored(run, k, measured, folder)
         decision = gate(run, k, champion)
         if decision.decision != "promote":
             kept = f"champion stays M{k - 1}" if champion else "there is no champion"
@@ -75,31 +79,13 @@ def _evaluate_baselines(run: Run, data: SeedData) -> Path | None:
     kind = run.config.evaluation.baseline
     opponent = {"sft": base, "m0": m0, "none": None}[kind]
     if kind == "sft":
-        weights = sft(run, "SFT", data.ift, run.sft_baseline)
-        evaluation(run, "SFT", weights, base, None)
+        weights = sft(run, "SFT baseline", data.ift, run.sft_baseline)
+        evaluation(run, "SFT baseline", weights, base, None)
     evaluation(run, "M0", run.base, m0, None if kind == "m0" else opponent)
     return opponent
 
 
-def _too_few(run: Run, k: int, found: int) -> tuple[int, str]:
-    least = run.config.pairs.min_pairs
-    reason = f"{found} preference pairs, pairs.min_pairs needs {least}: nothing to train M{k} on"
-    result = RuleResult(
-        rule="min", metric="pairs", value=found, low=found, high=found, threshold=least,
-        passed=False, n_used=found, of=found, reason=reason,
-    )  # fmt: skip
-    return 3, f"M{k} is not trained, champion stays M{k - 1}. {describe(stop(run, k, result))}"
-
-
-def _write_manifest(run: Run, data: SeedData) -> None:
-    path = run.folder / "manifest.json"
-    if path.exists():
-        return
-    hashes = {
-        "base_weights": weights_hash(run.base),
-        "ift": text_hash([e.model_dump() for e in data.ift]),
-        "eft": text_hash([e.model_dump() for e in data.eft]),
-        "judge_prompt": prompt_hash(run.spec),
-    }
-    config = run.config.model_dump(mode="json")
-    write_json(path, build_manifest(config, {"run": run.config.seed}, hashes))
+def _enough_scored(run: Run, k: int, measured: Evaluated, folder: Path) -> None:
+    unscored = measured.unscored
+    share = unscored.n / unscored.of if unscored.of else 0.0
+    check_unscored(run, k, share, unscored.of, folder / "judgments.jsonl")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.resources
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -11,11 +12,20 @@ from typing import Any, TypeVar, cast
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from harness.config import Gate, RunConfig
+from harness.config import RulesFile, RunConfig
 from results.errors import UsageError
 from results.weights import text_hash
 
 M = TypeVar("M", bound=BaseModel)
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that reads ``1e-4`` as the number that it is (YAML 1.1 takes it for text)."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(?:\.\d*)?[eE][-+]?\d+"), list("-+0123456789")
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,7 @@ def _find(name_or_path: str) -> Path:
 
 def _load_yaml(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {error}") from error
     except yaml.YAMLError as error:
@@ -134,7 +144,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 def _scalar(text: str, value: str) -> Any:
     try:
-        return yaml.safe_load(value) if value else ""
+        return yaml.load(value, _Loader) if value else ""
     except yaml.YAMLError as error:
         raise UsageError(f"override {text!r}: the value is not YAML") from error
 
@@ -177,7 +187,7 @@ def _read_rules(tree: dict[str, Any], folder: Path, where: str) -> None:
 def read_rules_file(path: Path) -> list[dict[str, Any]]:
     """The rules in a YAML file ``rules: [{metric, rule, threshold, alpha}]``, checked."""
     tree = _load_yaml(path)
-    return [rule.model_dump() for rule in _checked(Gate, tree, path).rules]
+    return [rule.model_dump() for rule in _checked(RulesFile, tree, path).rules]
 
 
 def _validate(tree: dict[str, Any], path: Path) -> RunConfig:
@@ -193,7 +203,8 @@ def _checked(model: type[M], tree: dict[str, Any], path: Path) -> M:
 
 def _explain(model: type[BaseModel], error: ValidationError, path: Path) -> str:
     """The first thing that is wrong, in one line with the key, what was found and the mend."""
-    first = error.errors()[0]
+    # A misspelt key often leaves the right one missing too: the misspelling is what to say.
+    first = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")[0]
     keys = [str(part) for part in first["loc"]]
     where = ".".join(keys)
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""

@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from results.errors import UsageError
-from results.store import read_json
+from results.files import read_model
+from results.records import Evaluated, GateDecision
 
 
 def run_rows(folder: Path) -> list[dict[str, Any]]:
-    """The rows of one run, M0 first; a model that was not evaluated has none."""
+    """The rows of one run, M0 first.
+
+    A model that was not evaluated has none, except that of an iteration whose gate stopped the run
+    before training: its row has no figures and says why.
+    """
     places: list[tuple[str, int | None, Path]] = [
         ("M0", 0, folder / "m0"),
         ("SFT baseline", None, folder / "sft_baseline"),
@@ -19,11 +24,22 @@ def run_rows(folder: Path) -> list[dict[str, Any]]:
     while (place := folder / f"iter_{k}").is_dir():
         places.append((f"M{k}", k, place))
         k += 1
-    return [
-        _row(folder.name, model, iteration, place)
-        for model, iteration, place in places
-        if (place / "evaluation" / "metrics.json").is_file()
-    ]
+    rows: list[dict[str, Any]] = []
+    for model, iteration, place in places:
+        gate = place / "gate.json"
+        decision = read_model(gate, GateDecision) if gate.is_file() else None
+        if (place / "evaluation" / "metrics.json").is_file():
+            rows.append(_row(folder.name, model, iteration, place, decision))
+        elif decision is not None and rows:
+            note = decision.rules[-1].reason
+            stopped: dict[str, Any] = {
+                "model": model,
+                "iteration": iteration,
+                "metrics": {},
+                "note": note,
+            }
+            rows.append({**rows[-1], **stopped, "gate": decision.decision})
+    return rows
 
 
 def rows_of(paths: list[Path]) -> list[dict[str, Any]]:
@@ -38,18 +54,14 @@ def rows_of(paths: list[Path]) -> list[dict[str, Any]]:
     return rows
 
 
-def _row(run: str, model: str, iteration: int | None, place: Path) -> dict[str, Any]:
-    found = read_json(place / "evaluation" / "metrics.json")
-    gate = place / "gate.json"
-    return {
-        "model": model,
-        "run": run,
-        "iteration": iteration,
-        "benchmark": found["benchmark"],
-        "judge": found["judge"],
-        "baseline": found["baseline"],
-        "n": found["n"],
-        "metrics": found["metrics"],
-        "unscored": found["unscored"],
-        "gate": read_json(gate)["decision"] if gate.is_file() else None,
-    }
+def _row(
+    run: str, model: str, iteration: int | None, place: Path, decision: GateDecision | None
+) -> dict[str, Any]:
+    found = read_model(place / "evaluation" / "metrics.json", Evaluated).model_dump()
+    row: dict[str, Any] = {"model": model, "run": run, "iteration": iteration}
+    for key in ("benchmark", "judge", "judge_is_judged", "judge_spec", "judge_model", "baseline",
+                "data", "n", "metrics", "unscored"):  # fmt: skip
+        row[key] = found[key]
+    stopped = decision is not None and decision.decision == "stop"
+    note = {"note": decision.rules[-1].reason} if decision is not None and stopped else {}
+    return {**row, **note, "gate": None if decision is None else decision.decision}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from backends.engines.caller import Caller, Tally
@@ -11,22 +12,36 @@ from backends.models import model_folder
 from backends.registry import open_engine, open_trainer
 from backends.trainers.trainer import Trainer
 from benchmarks.benchmark import Benchmark
-from benchmarks.registry import check_source, open_benchmark
+from benchmarks.registry import open_benchmark
 from harness.config import RunConfig
 from harness.display import Display
-from harness.folder import claim
 from judges.judging import Judge
 from judges.spec import JudgeSpec, load_spec
 from results.cache import CallCache
 from results.errors import SrlmError
+from results.records import RuleResult
 
 
 class StopRun(SrlmError):
-    """The run cannot or may not go on; what it has is kept and shown. Exit 3, or 4 for unscored."""
+    """The run may not go on; what it has is kept and shown.
 
-    def __init__(self, message: str, exit_code: int = 3) -> None:
+    Args:
+        k: the iteration that is not reached.
+        what: what there is too little or too much of ("pairs").
+        found: how much was found.
+        threshold: the bound that it broke.
+        message: the same in words, with the mend.
+        exit_code: 3, or 4 for too many unscored judgments.
+    """
+
+    def __init__(self, k: int, what: str, found: float, threshold: float, message: str,
+                 exit_code: int = 3) -> None:  # fmt: skip
         super().__init__(message)
-        self.exit_code = exit_code
+        self.k, self.exit_code = k, exit_code
+        self.result = RuleResult(
+            rule="max" if found > threshold else "min", metric=what, value=found, low=found,
+            high=found, threshold=threshold, passed=False, n_used=1, of=1, reason=message,
+        )  # fmt: skip
 
 
 @dataclass
@@ -36,7 +51,6 @@ class Run:
     config: RunConfig
     folder: Path
     display: Display
-    cache: CallCache
     spec: JudgeSpec
     benchmark: Benchmark
     trainer: Trainer
@@ -45,25 +59,27 @@ class Run:
 
     @classmethod
     def open(cls, config: RunConfig, folder: Path, display: Display) -> Run:
-        """Checks every part by name and option before ``folder`` is taken and anything computed."""
-        spec = load_spec(config.judge.spec)
-        if config.judge.draws is not None:
-            fewest = min(spec.min_scored, config.judge.draws)
-            update = {"draws": config.judge.draws, "min_scored": fewest}
-            spec = JudgeSpec.model_validate({**spec.model_dump(), **update})
-        trainer = open_trainer(config.trainer.name, config.trainer.options)
-        trainer.check("sft", config.sft.settings)
-        trainer.check("dpo", config.dpo.settings)
+        """Opens every part. Nothing is computed and nothing written: what is wrong shows first."""
         base = model_folder(config.model.base)
-        benchmark = open_benchmark(config.evaluation.benchmark, config.evaluation.options)
-        check_source(config.data.source, config.data.options)
         _open_engine(config, config.engine.name, str(base))
         if config.judge.model != "self":
             engine, _, model = config.judge.model.partition(":")
             _open_engine(config, engine, model)
-        claim(folder, config)
-        cache = CallCache(folder / "calls.sqlite", records=folder, notice=display.note)
-        return cls(config, folder, display, cache, spec, benchmark, trainer, base)
+        return cls(
+            config,
+            folder,
+            display,
+            run_spec(config),
+            open_benchmark(config.evaluation.benchmark, config.evaluation.options),
+            open_trainer(config.trainer.name, config.trainer.options),
+            base,
+        )
+
+    @cached_property
+    def cache(self) -> CallCache:
+        """The calls finished so far; the file is made at the first call, not before."""
+        path = self.folder / "calls.sqlite"
+        return CallCache(path, records=self.folder, notice=self.display.note)
 
     def iteration(self, k: int) -> Path:
         """The folder of iteration ``k`` (1 = SFT)."""
@@ -120,7 +136,18 @@ class Run:
     def close(self) -> None:
         """Frees the weights and closes the cache."""
         self.release()
-        self.cache.close()
+        if "cache" in self.__dict__:
+            self.cache.close()
+
+
+def run_spec(config: RunConfig) -> JudgeSpec:
+    """The judge spec with the run's own number of draws; never more scored draws than there are."""
+    spec = load_spec(config.judge.spec)
+    draws = config.judge.draws
+    if draws is None:
+        return spec
+    update = {"draws": draws, "min_scored": min(spec.min_scored, draws)}
+    return JudgeSpec.model_validate({**spec.model_dump(), **update})
 
 
 def _open_engine(config: RunConfig, name: str, model: str) -> Engine:

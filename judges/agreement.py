@@ -6,7 +6,6 @@ Source: Yuan et al. 2024 (arXiv 2401.10020), judge evaluation; the conventions t
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from judges.pointwise import Key, prompt_text
+from judges.pointwise import Key, cluster_of
 from judges.rankings import RankedPrompt
 from results.records import Metric, Value
 from results.stats import ratio_metric
@@ -115,7 +114,7 @@ def agreement_values(
         ranked = [(r.id, r.rank) for r in item.responses if r.rank is not None]
         ranks = np.array([rank for _, rank in ranked], dtype=np.float64)
         given = np.array([scores.get((item.id, rid)) for rid, _ in ranked], dtype=np.float64)
-        cluster = hashlib.sha256(prompt_text(item.prompt).encode()).hexdigest()[:16]
+        cluster = cluster_of(item.prompt)
         for name, figure in prompt_figures(ranks, given, scale[1], unscored).items():
             part = found[name]
             part.n += figure.n

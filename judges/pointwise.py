@@ -49,6 +49,14 @@ def prompt_text(prompt: str | list[Message]) -> str:
     return "\n".join(f"{_SPEAKERS[turn.role]}: {turn.content}" for turn in prompt)
 
 
+def cluster_of(prompt: str | list[Message]) -> str:
+    """Returns 16 hex digits that name a prompt's text: the cluster that intervals resample.
+
+    A lone user message and the same prompt given as a string are one cluster.
+    """
+    return hashlib.sha256(prompt_text(prompt).encode()).hexdigest()[:16]
+
+
 def render(spec: JudgeSpec, prompt: str | list[Message], response: str) -> str:
     """Returns the text that the judge reads: the rubric with both slots filled in one pass.
 

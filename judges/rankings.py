@@ -6,8 +6,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from results.lines import read_jsonl
+from results.errors import SrlmError
+from results.lines import read_json_lines, to_record
 from results.records import Message
+from results.text import excerpt
 
 
 class RankedResponse(BaseModel):
@@ -44,6 +46,18 @@ class RankedPrompt(BaseModel):
 def read_rankings(path: Path) -> list[RankedPrompt]:
     """Returns the prompts of a JSON Lines file (``.gz`` accepted), in file order.
 
-    Raises SrlmError on a missing file and on the first line that is not a ranked prompt.
+    Raises SrlmError on a missing file, on the first line that is not a ranked prompt and on the
+    first prompt id that an earlier line has.
     """
-    return read_jsonl(path, RankedPrompt)
+    found: list[RankedPrompt] = []
+    seen: dict[str, int] = {}
+    for number, obj in read_json_lines(path):
+        prompt = to_record(path, number, obj, RankedPrompt)
+        if prompt.id in seen:  # scores are joined by id, so two prompts would share them
+            raise SrlmError(
+                f"{path}:{number}: prompt id {excerpt(prompt.id)!r} is there already at "
+                f"{path}:{seen[prompt.id]}; give each prompt an id of its own"
+            )
+        seen[prompt.id] = number
+        found.append(prompt)
+    return found

@@ -8,11 +8,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from results.errors import SrlmError
 from results.text import excerpt
 
+M = TypeVar("M", bound=BaseModel)
 # What "no room" looks like: the disk, a quota, or a limit on the size of one file.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -111,6 +114,19 @@ def read_json(path: Path) -> Any:
         ) from None
     except ValueError as error:
         raise SrlmError(f"{path}: not JSON ({error}), expected one JSON document") from None
+
+
+def read_model(path: Path, model: type[M]) -> M:
+    """Reads a JSON file that holds one ``model``; SrlmError names the key that is wrong."""
+    try:
+        return model.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole"
+        raise SrlmError(
+            f"{path}: {where}: {first['msg']}; not a {model.__name__} of this version, restore "
+            "the file or remove it and run again"
+        ) from error
 
 
 def parse_json(data: bytes) -> Any:

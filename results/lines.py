@@ -12,7 +12,7 @@ from typing import IO, Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from results.errors import SrlmError
+from results.errors import SrlmError, UsageError
 from results.files import parse_json, unreadable
 from results.text import excerpt
 
@@ -103,4 +103,4 @@ def _open(path: Path) -> IO[bytes]:
             zipped = file.read(2) == b"\x1f\x8b"
         return cast(IO[bytes], gzip.open(path)) if zipped else path.open("rb")
     except OSError as error:
-        raise unreadable(path, error, "a JSON Lines file") from None
+        raise UsageError(str(unreadable(path, error, "a JSON Lines file"))) from None

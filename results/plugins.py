@@ -12,7 +12,9 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from results.errors import SrlmError, UsageError
 
@@ -87,6 +89,44 @@ def construct(kind: str, name: str, factory: Any, options: Mapping[str, Any]) ->
         return factory(**options)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{kind} {name!r}: {' '.join(str(error).split())}") from error
+
+
+def complete_options(
+    kind: str, name: str, factory: Any, options: Mapping[str, Any], given: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The options of ``factory`` as JSON data: checked by its annotations, defaults filled in.
+
+    Args:
+        kind: what the part is, in messages.
+        name: how it is called.
+        factory: the part; its parameters are its options.
+        options: those that the user set.
+        given: parameters that are not the user's to set.
+
+    Raises:
+        UsageError: unknown option (with the nearest name), a missing one, or a wrong value.
+    """
+    check_options(kind, name, factory, {**dict.fromkeys(given), **options})
+    target = factory.__init__ if inspect.isclass(factory) else factory
+    try:
+        hints = get_type_hints(target, include_extras=True)
+    except NameError:  # a stranger's annotation that needs an import we do not make
+        hints = {}
+    complete = dict(options)
+    for parameter in inspect.signature(factory).parameters.values():
+        key = parameter.name
+        if key in given or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            continue
+        adapter: TypeAdapter[Any] = TypeAdapter(hints.get(key, Any))
+        try:
+            value = adapter.validate_python(options.get(key, parameter.default))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise UsageError(
+                f"{kind} {name!r}: option {key}: {first['msg']}, found {first['input']!r}"
+            ) from error
+        complete[key] = adapter.dump_python(value, mode="json")
+    return complete
 
 
 def check_options(kind: str, name: str, factory: Any, options: Mapping[str, Any]) -> None:

@@ -138,6 +138,39 @@ class Metric(BaseModel):
     convention: str
 
 
+class Unscored(BaseModel):
+    """``n`` of ``of`` judgments have no score; how many for which reason."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    n: int = 0
+    of: int = 0
+    reasons: dict[str, int] = Field(default_factory=dict)
+
+
+class Evaluated(BaseModel):
+    """One model on one benchmark, the contents of metrics.json.
+
+    ``identity`` names its weights, ``data`` what it was asked and how; ``judge`` judged its
+    answers, and ``judge_is_judged`` says that this was the model itself. ``judge_spec`` and
+    ``judge_model`` are the judge that the judge metrics are about. ``baseline`` is the opponent of
+    its win rate.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    model: str
+    benchmark: str
+    identity: str
+    data: str
+    judge: str | None
+    judge_is_judged: bool
+    judge_spec: str
+    judge_model: str
+    baseline: str | None
+    n: int
+    metrics: dict[str, Metric]
+    unscored: Unscored
+
+
 class RuleResult(BaseModel):
     """What one gate rule saw and said. ``n_used`` of ``of`` prompts stood behind it."""
 

@@ -1,6 +1,7 @@
 """Leaderboard rows as tables: which rows may stand in one table, and what each cell says.
 
-Rows that differ in benchmark, judge, baseline or n are not comparable and never share a table.
+Rows that differ in benchmark, judge, baseline, n or in what was asked (``data``, a hash) are not
+comparable and never share a table.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from results.text import one_line
 Row = Mapping[str, Any]
 
 MARK = "\N{DAGGER}"
-GROUP_KEYS = ("benchmark", "judge", "baseline", "n")
+GROUP_KEYS = ("benchmark", "judge", "baseline", "n", "data")
 LABELS = ("run", "iteration", "gate")  # shown when a row of the table has one
 
 
@@ -44,7 +45,7 @@ class Table:
 
 
 def group_rows(rows: Sequence[Row]) -> list[list[Row]]:
-    """Returns the rows by (benchmark, judge, baseline, n); groups and rows in their given order."""
+    """Returns the rows by what makes them comparable; groups and rows in their given order."""
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         key = tuple(repr(row.get(name)) for name in GROUP_KEYS)
@@ -57,7 +58,7 @@ def build_tables(rows: Sequence[Row]) -> list[Table]:
 
     Args:
         rows: ``{"model", "run", "iteration", "benchmark", "judge", "n", "metrics", "gate"}``, and
-            optionally ``baseline``, ``judge_is_judged`` (marks the row) and ``note``.
+            optionally ``baseline``, ``data``, ``judge_is_judged`` (marks the row) and ``note``.
     """
     return [_table(group) for group in group_rows(rows)]
 
@@ -67,6 +68,7 @@ def title(row: Row) -> str:
     parts = [_text(row.get("benchmark"))]
     parts += [f"{key}: {_text(row[key])}" for key in ("judge", "baseline") if row.get(key)]
     parts += [f"n = {_text(row['n'])}"] if row.get("n") is not None else []
+    parts += [f"data: {_text(row['data'])[:8]}"] if row.get("data") else []
     return ", ".join(parts)
 
 

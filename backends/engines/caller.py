@@ -5,12 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TypeVar
 
 from backends.engines.engine import Completion, Engine, GenerateConfig, Request, Usage
 from results.cache import Cached, CallCache, call_key
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,8 @@ class Caller:
 
         Batches come from the whole list, not from what is left: a resumed stage computes the
         same batches, and floating-point results depend on the batch. Equal requests are one call.
-        A batch is in the cache before anyone sees it; failures are never cached.
+        A batch is in the cache before anyone sees it; failures are never cached. Planning is not
+        model computation: of its time only what the engine calls start-up is booked.
         """
         self.tally = Tally()
         keys = self.keys(requests, config)
@@ -73,7 +71,10 @@ class Caller:
         for index, key in enumerate(keys):
             places.setdefault(key, []).append(index)
         unique = [where[0] for where in places.values()]
-        for batch in self._timed(lambda: self.engine.plan([requests[i] for i in unique])):
+        before = self.engine.startup_seconds
+        plan = self.engine.plan([requests[i] for i in unique])
+        self.on_time(0.0, self.engine.startup_seconds - before)
+        for batch in plan:
             indices = [unique[i] for i in batch]
             known = self.cache.get_many([keys[i] for i in indices])
             missing = [i for i in indices if keys[i] not in known]
@@ -96,7 +97,12 @@ class Caller:
         if not requests:
             return {}
         seeds = [int(key[:15], 16) for key in keys]
-        completions = self._timed(lambda: self.engine.generate(requests, seeds, config))
+        start, before = time.monotonic(), self.engine.startup_seconds
+        completions = self.engine.generate(requests, seeds, config)
+        startup = self.engine.startup_seconds - before
+        model = time.monotonic() - start - startup
+        self.tally.seconds += model
+        self.on_time(model, startup)
         done = dict(zip(keys, completions, strict=True))
         self.cache.put_many(
             {
@@ -107,16 +113,6 @@ class Caller:
                 if c.finish_reason != "error"
             }
         )
-        return done
-
-    def _timed(self, work: Callable[[], T]) -> T:
-        """Does ``work`` of the engine and books its time; loading weights is start-up."""
-        start, loading = time.monotonic(), self.engine.startup_seconds
-        done = work()
-        loading = self.engine.startup_seconds - loading
-        model = time.monotonic() - start - loading
-        self.tally.seconds += model
-        self.on_time(model, loading)
         return done
 
     def _count(self, answers: list[Answer]) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from backends.engines.engine import Completion, GenerateConfig, Request, Usage
 from backends.models import LOCAL_EXTRA, model_folder
 from backends.tokens import chat_ids
 from results.plugins import require
 from results.weights import weights_hash
-
-# Threads that spin while they wait take the cores from each other on a busy machine.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 class HfEngine:
@@ -23,12 +22,17 @@ class HfEngine:
     Args:
         model: folder, ``package:`` path or hub id.
         batch_size: rows computed together.
-        dtype: ``float32``, ``bfloat16`` or ``auto`` (as stored).
+        dtype: ``float32``, ``bfloat16``, ``float16`` or ``auto`` (as stored).
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     """
 
-    def __init__(self, model: str, batch_size: int = 64, dtype: str = "auto",
-                 device: str = "auto") -> None:  # fmt: skip
+    def __init__(
+        self,
+        model: str,
+        batch_size: Annotated[int, Field(ge=1)] = 64,
+        dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+        device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    ) -> None:
         require(("torch", "transformers"), "engine 'hf'", LOCAL_EXTRA)
         self.folder = model_folder(model)
         self.batch_size, self.dtype, self.device = batch_size, dtype, device
@@ -42,6 +46,7 @@ class HfEngine:
         """The tokenizer that lies beside the weights, padding on the left."""
         if self._tokenizer is None:
             start = time.monotonic()
+            _before_torch()
             from transformers import AutoTokenizer
 
             self._tokenizer = AutoTokenizer.from_pretrained(self.folder, padding_side="left")
@@ -53,6 +58,7 @@ class HfEngine:
     def _load(self) -> Any:
         if self._model is None:
             start = time.monotonic()
+            _before_torch()
             import torch
             from transformers import AutoModelForCausalLM, GenerationConfig
             from transformers.utils import logging
@@ -72,19 +78,30 @@ class HfEngine:
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
         """Longest prompts first, so that a batch pads little and memory runs out early or never."""
-        lengths = [len(chat_ids(self.tokenizer, r.prompt)) for r in requests]
-        order = sorted(range(len(requests)), key=lambda i: (-lengths[i], i))
+        prompts = dict.fromkeys(r.prompt for r in requests)  # which draws share
+        lengths = {prompt: len(chat_ids(self.tokenizer, prompt)) for prompt in prompts}
+        order = sorted(range(len(requests)), key=lambda i: -lengths[requests[i].prompt])
         return [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
 
     def generate(self, requests: Sequence[Request], seeds: Sequence[int],
                  config: GenerateConfig) -> list[Completion]:  # fmt: skip
-        """Completes one batch. A prompt that leaves no room to answer is an error, not a cut."""
+        """Completes one batch. A prompt that leaves no room to answer is an error, not a cut.
+
+        A row whose room ends before ``max_tokens`` runs alone: a batch runs as long as its longest
+        row, and learned positions do not reach further than the room.
+        """
         model = self._load()
         room = getattr(model.config, "max_position_embeddings", None) or 1 << 30
         ids = [chat_ids(self.tokenizer, r.prompt) for r in requests]
-        fits = [i for i, row in enumerate(ids) if len(row) < room]
-        done = self._complete([ids[i] for i in fits], [seeds[i] for i in fits], config, room)
-        answers = dict(zip(fits, done, strict=True))
+        steps = [min(config.max_tokens, room - len(row)) for row in ids]
+        batches = [[i for i, n in enumerate(steps) if n == config.max_tokens]]
+        batches += [[i] for i, n in enumerate(steps) if 0 < n < config.max_tokens]
+        answers: dict[int, Completion] = {}
+        for batch in filter(None, batches):
+            done = self._complete(
+                [ids[i] for i in batch], [seeds[i] for i in batch], config, steps[batch[0]]
+            )
+            answers |= zip(batch, done, strict=True)
         return [
             answers.get(i)
             or Completion(
@@ -94,16 +111,14 @@ class HfEngine:
         ]
 
     def _complete(self, ids: list[list[int]], seeds: list[int], config: GenerateConfig,
-                  room: int) -> list[Completion]:  # fmt: skip
-        if not ids:
-            return []
+                  steps: int) -> list[Completion]:  # fmt: skip
+        """Completes rows of token ids together, each by ``steps`` tokens at most."""
         import torch
         from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
         model = self._load()
         batch = self.tokenizer.pad({"input_ids": ids}, return_tensors="pt").to(model.device)
-        limits = [min(config.max_tokens, room - len(row)) for row in ids]
-        columns, steps = batch["input_ids"].shape[1], max(limits)
+        columns = batch["input_ids"].shape[1]
         ends = _end_tokens(model, self.tokenizer)
         processors = LogitsProcessorList()
         if config.temperature > 0:
@@ -131,8 +146,8 @@ class HfEngine:
             )
         rows = out[:, columns:].tolist()
         return [
-            self._completion(row[:limit], ends, config.stop, len(prompt))
-            for row, limit, prompt in zip(rows, limits, ids, strict=True)
+            self._completion(row, ends, config.stop, len(prompt))
+            for row, prompt in zip(rows, ids, strict=True)
         ]
 
     def _completion(self, row: list[int], ends: list[int], stop: tuple[str, ...],
@@ -151,6 +166,13 @@ class HfEngine:
     def close(self) -> None:
         """Frees the weights."""
         self._model = None
+
+
+def _before_torch() -> None:
+    """Threads that spin while they wait take the cores from each other on a busy machine; torch
+    reads how they wait when it is imported, which importing a tokenizer does too.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> list[int]:

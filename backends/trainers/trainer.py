@@ -42,8 +42,11 @@ class TrainProgress:
 
 @dataclass(frozen=True)
 class TrainReport:
-    """What training did. ``startup_seconds`` is process start and imports, ``seconds`` the rest;
-    ``left_out`` counts examples too long to train on whole.
+    """What training did. ``left_out`` counts examples too long to train on whole.
+
+    ``seconds`` is the training alone, ``prepare_seconds`` what stands around it (reading and
+    tokenising data, building the trainer, saving), and ``startup_seconds`` all the rest of the
+    wall time: process start, imports, loading weights.
     """
 
     examples: int
@@ -52,13 +55,19 @@ class TrainReport:
     seconds: float
     startup_seconds: float
     figures: dict[str, float]
+    prepare_seconds: float = 0.0
 
 
 class Trainer(Protocol):
     """Trains one model in a process of its own."""
 
-    def check(self, kind: Literal["sft", "dpo"], settings: dict[str, Any]) -> None:
-        """Raises UsageError when ``settings`` are not this trainer's, before any work is done."""
+    def check(self, kind: Literal["sft", "dpo"], settings: dict[str, Any]) -> dict[str, Any]:
+        """The complete settings of such a step: ``settings``, checked and each value of the right
+        type, with every default filled in. To check them again gives the same.
+
+        Raises:
+            UsageError: ``settings`` are not this trainer's; said before any work is done.
+        """
         ...
 
     def train(self, job: TrainJob, progress: Callable[[TrainProgress], None]) -> TrainReport:

@@ -9,13 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from results.errors import UsageError
 
+DPO_ONLY = ("beta", "sft_weight")
+
 
 class TrlSettings(BaseModel):
-    """One SFT or DPO step. Defaults are the paper's where it states them (SFT: 5.5e-6, DPO: 1e-6).
+    """One SFT or DPO step. ``learning_rate`` has no default: it depends on the model.
 
     ``min_learning_rate`` is the floor of the cosine schedule; ``beta`` and ``sft_weight`` are
     for DPO alone: the latter adds that much of the SFT loss on the chosen answer (Pang et al. 2024,
-    Iterative Reasoning Preference Optimization), 0 = the paper's plain DPO.
+    Iterative Reasoning Preference Optimization), 0 = plain DPO.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -37,13 +39,18 @@ class TrlSettings(BaseModel):
         return self
 
 
-def check_settings(kind: str, settings: dict[str, Any]) -> TrlSettings:
-    """The settings of a ``kind`` (sft or dpo) step; UsageError names the key that is wrong."""
-    for key in ("beta", "sft_weight"):
-        if kind == "sft" and key in settings:
+def check_settings(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """The complete settings of a ``kind`` (sft or dpo) step, defaults filled in.
+
+    Raises:
+        UsageError: names the key that is wrong.
+    """
+    foreign = DPO_ONLY if kind == "sft" else ()
+    for key in foreign:
+        if key in settings:
             raise UsageError(f"sft.settings.{key}: only dpo has it; set dpo.settings.{key}")
     try:
-        return TrlSettings.model_validate(settings)
+        return TrlSettings.model_validate(settings).model_dump(exclude=set(foreign))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "min_learning_rate"

@@ -55,18 +55,22 @@ def _common(job: dict[str, Any], gpu: bool) -> dict[str, Any]:
     }
 
 
-def _train(job: dict[str, Any], started: float, emit: Emit) -> None:
+def _train(job: dict[str, Any], emit: Emit) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
     from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
     from backends.trainers.trl_data import load_dataset
 
-    ready = time.time()
     torch.manual_seed(job["seed"])
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    model = AutoModelForCausalLM.from_pretrained(job["model"])
+    reference = None
+    if job["kind"] == "dpo":  # an explicit one: TRL would load it from the path in the settings
+        reference = AutoModelForCausalLM.from_pretrained(job["reference"])
+    loaded = time.monotonic()
     data, left_out = load_dataset(
         job["kind"], job["data"], tokenizer, job["settings"]["max_length"]
     )
@@ -74,7 +78,6 @@ def _train(job: dict[str, Any], started: float, emit: Emit) -> None:
         raise SystemExit(
             f"{job['data']}: no example fits max_length {job['settings']['max_length']}"
         )
-    model = AutoModelForCausalLM.from_pretrained(job["model"])
     arguments = {
         "model": model,
         "train_dataset": data,
@@ -85,8 +88,6 @@ def _train(job: dict[str, Any], started: float, emit: Emit) -> None:
     if job["kind"] == "sft":
         trainer: Any = SFTTrainer(args=SFTConfig(completion_only_loss=True, **common), **arguments)
     else:
-        # An explicit reference: without one TRL reloads it from the path in the model's settings.
-        reference = AutoModelForCausalLM.from_pretrained(job["reference"])
         losses = {"sigmoid": 1.0, "sft": job["settings"]["sft_weight"]}
         used = [name for name, weight in losses.items() if weight > 0]
         settings = DPOConfig(
@@ -96,7 +97,9 @@ def _train(job: dict[str, Any], started: float, emit: Emit) -> None:
             **common,
         )
         trainer = DPOTrainer(args=settings, ref_model=reference, **arguments)
+    prepared = time.monotonic()
     result = trainer.train()
+    trained = time.monotonic()
     if not all(torch.isfinite(p).all() for p in model.parameters()):
         raise SystemExit("training diverged: weights are not finite; lower the learning rate")
     # The trainer leaves use_cache off in the saved settings: generation would be 8 times slower.
@@ -112,8 +115,8 @@ def _train(job: dict[str, Any], started: float, emit: Emit) -> None:
         "examples": len(data),
         "left_out": left_out,
         "steps": trainer.state.global_step,
-        "seconds": time.time() - ready,
-        "startup_seconds": ready - started,
+        "seconds": trained - prepared,
+        "prepare_seconds": prepared - loaded + time.monotonic() - trained,
         "figures": figures,
     }
     emit({"event": "report", "report": report})
@@ -121,9 +124,8 @@ def _train(job: dict[str, Any], started: float, emit: Emit) -> None:
 
 def main() -> None:
     """Reads the job file named on the command line and trains."""
-    started = time.time()
     emit = become_worker()
-    _train(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), started, emit)
+    _train(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), emit)
 
 
 if __name__ == "__main__":

@@ -62,8 +62,9 @@ class MicroWorld:
             )
             for name, text in _CONVENTIONS.items()
         }
+        asked = [[task.text for task in self.tasks], self.temperature]
         if judge is None:
-            return Evaluation(len(self.tasks), "oracle", metrics, values)
+            return Evaluation(len(self.tasks), "oracle", metrics, values, data=text_hash(asked))
         file = RecordFile(folder / "judgments.jsonl", Judgment)
         agreed = measure_agreement(judge, self.rankings, file, seed)
         return Evaluation(
@@ -72,6 +73,7 @@ class MicroWorld:
             {**metrics, **agreed.metrics},
             [*values, *agreed.values],
             agreed.unscored,
+            text_hash([asked, agreed.data]),
         )
 
     def _outputs(self, model: Caller, folder: Path, seed: int) -> list[str]:

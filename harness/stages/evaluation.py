@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from harness.run import Run
-from results.records import Metric, Value
-from results.store import RecordFile, read_json, write_json
+from results.files import read_model
+from results.records import Evaluated, Metric, Value
+from results.store import RecordFile, write_json
 from results.weights import text_hash
 
 
 def evaluation(
     run: Run, title: str, weights: Path, folder: Path, baseline: Path | None
-) -> dict[str, Any]:
+) -> Evaluated:
     """Measures the model in ``weights`` and returns the contents of ``folder/metrics.json``.
 
     Args:
@@ -25,25 +25,28 @@ def evaluation(
     """
     done = folder / "metrics.json"
     if done.exists():
-        found: dict[str, Any] = read_json(done)
-        return found
+        return read_model(done, Evaluated)
     run.display.start(title, "evaluation")
-    model = run.caller(weights)
-    result = run.benchmark.evaluate(model, run.judge(weights), baseline, folder, run.config.seed)
+    model, judge = run.caller(weights), run.judge(weights)
+    result = run.benchmark.evaluate(model, judge, baseline, folder, run.config.seed)
     values = RecordFile(folder / "values.jsonl", Value)
     if not values.done:
         values.replace(result.values)
-    found = {
-        "model": title,
-        "benchmark": run.benchmark.name,
-        "identity": model.engine.identity,
-        "judge": result.judge,
-        "baseline": _opponent(run, baseline, model.engine.identity),
-        "n": result.n,
-        "metrics": {name: metric.model_dump() for name, metric in result.metrics.items()},
-        "unscored": result.unscored,
-    }
-    write_json(done, found)
+    found = Evaluated(
+        model=title,
+        benchmark=run.benchmark.name,
+        identity=model.engine.identity,
+        data=result.data,
+        judge=result.judge,
+        judge_is_judged=result.judge_is_judged,
+        judge_spec=f"{judge.spec.name} v{judge.spec.version}, {judge.spec.draws} draws",
+        judge_model=judge.name,
+        baseline=_opponent(run, baseline, model.engine.identity),
+        n=result.n,
+        metrics=result.metrics,
+        unscored=result.unscored,
+    )
+    write_json(done, found.model_dump())
     run.display.finish(title, "evaluation", _summary(result.metrics))
     return found
 
@@ -61,15 +64,11 @@ def _opponent(run: Run, baseline: Path | None, identity: str) -> str | None:
     if kind == "none":
         return None
     if baseline is not None:
-        identity = read_json(baseline / "metrics.json")["identity"]
+        identity = read_model(baseline / "metrics.json", Evaluated).identity
     return f"{kind} {text_hash(identity)[:8]}"
 
 
 def _summary(metrics: dict[str, Metric]) -> str:
-    shown = ("win_rate", "oracle_score", "correct", "pairwise_accuracy")
-    parts = [
-        f"{name} {metric.value:.3f}"
-        for name in shown
-        if (metric := metrics.get(name)) and metric.value is not None
-    ]
-    return ", ".join(parts) or f"{len(metrics)} metrics"
+    """The benchmark's first figures that have a value."""
+    found = [f"{m.name} {m.value:.3f}" for m in metrics.values() if m.value is not None]
+    return ", ".join(found[:4]) or f"none of {len(metrics)} metrics has a value"

@@ -6,15 +6,16 @@ from pathlib import Path
 
 from harness.gates import Measured, decide
 from harness.run import Run
+from results.files import read_model
 from results.records import GateDecision, RuleResult
-from results.store import read_json, write_json
+from results.store import write_json
 
 
 def gate(run: Run, k: int, champion: Path | None) -> GateDecision:
     """Decides on M_k against the champion's evaluation folder (null: there is none yet)."""
     path = run.iteration(k) / "gate.json"
     if path.exists():
-        return GateDecision.model_validate(read_json(path))
+        return read_model(path, GateDecision)
     run.display.start(f"M{k}", "gate")
     candidate = Measured.read(run.iteration(k) / "evaluation")
     incumbent = None if champion is None else Measured.read(champion)
@@ -27,7 +28,10 @@ def gate(run: Run, k: int, champion: Path | None) -> GateDecision:
 def stop(run: Run, k: int, result: RuleResult) -> GateDecision:
     """Ends the run before training because ``result`` did not pass."""
     decision = GateDecision(decision="stop", rules=[result])
-    write_json(run.iteration(k) / "gate.json", decision.model_dump())
+    path = run.iteration(k) / "gate.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, decision.model_dump())
     return decision
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from harness.run import Run, StopRun
 from judges.judging import Response, judge_responses, unscored_share
@@ -27,10 +28,11 @@ def judgments(run: Run, k: int, prompts: Sequence[Prompt],
             if c.finish_reason == "stop" and c.text.strip()
         ]
         if not responses:
-            raise StopRun(
+            message = (
                 f"M{k}: none of {len(candidates)} candidates ended by itself, so none can be "
                 "judged; raise candidates.decoding.max_tokens or train longer"
             )
+            raise StopRun(k, "candidates", 0, 1, message)
         judge = run.judge(run.checkpoint(k - 1))
         run.display.start(f"M{k}", "judgments", len(responses) * run.spec.draws)
         found = judge_responses(judge, responses, file, run.config.seed)
@@ -43,11 +45,16 @@ def judgments(run: Run, k: int, prompts: Sequence[Prompt],
             f"out), {sum(reasons.values())} unscored" + (f": {listed}" if listed else ""),
         )  # fmt: skip
     found = file.read()
-    share = unscored_share(found)
-    if share > run.config.judge.max_unscored:
-        raise StopRun(
-            f"M{k}: {share:.1%} of {len(found)} judgments are unscored, at most "
-            f"{run.config.judge.max_unscored:.0%} may be (judge.max_unscored); see {file.path}",
-            exit_code=4,
-        )
+    check_unscored(run, k, unscored_share(found), len(found), file.path)
     return found
+
+
+def check_unscored(run: Run, k: int, share: float, n: int, path: Path) -> None:
+    """Raises StopRun with exit code 4 when ``share`` of ``n`` judgments is above the limit."""
+    limit = run.config.judge.max_unscored
+    if share > limit:
+        message = (
+            f"M{k}: {share:.1%} of {n} judgments are unscored, at most {limit:.0%} may be "
+            f"(judge.max_unscored); see {path}"
+        )
+        raise StopRun(k, "unscored_rate", share, limit, message, exit_code=4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.run import Run
+from harness.run import Run, StopRun
 from judges.pointwise import mean_scores, shuffle_within_prompt
 from judges.selection import select_pairs
 from results.records import Candidate, Judgment, Pair, Prompt
@@ -13,10 +13,14 @@ from results.store import RecordFile
 
 def pairs(run: Run, k: int, prompts: Sequence[Prompt], candidates: Sequence[Candidate],
           judgments: Sequence[Judgment]) -> list[Pair]:  # fmt: skip
-    """The pairs of iteration ``k``; every prompt that gives none is counted with its reason."""
+    """The pairs of iteration ``k``; every prompt that gives none is counted with its reason.
+
+    Raises:
+        StopRun: fewer than ``pairs.min_pairs``.
+    """
     file = RecordFile(run.iteration(k) / "pairs.jsonl", Pair)
     if file.done:
-        return file.read()
+        return _enough(run, k, file.read())
     run.display.start(f"M{k}", "pairs")
     scores = mean_scores(judgments, run.spec)
     if run.config.judge.shuffle:
@@ -30,4 +34,14 @@ def pairs(run: Run, k: int, prompts: Sequence[Prompt], candidates: Sequence[Cand
         "pairs",
         f"{len(found)} from {len(kept)} prompts" + (f": {listed}" if listed else ""),
     )
+    return _enough(run, k, found)
+
+
+def _enough(run: Run, k: int, found: list[Pair]) -> list[Pair]:
+    least = run.config.pairs.min_pairs
+    if len(found) < least:
+        message = (
+            f"M{k} is not trained: {len(found)} preference pairs, pairs.min_pairs needs {least}"
+        )
+        raise StopRun(k, "pairs", len(found), least, message)
     return found

@@ -37,7 +37,8 @@ def prompts(run: Run, k: int, ift: Sequence[Example]) -> list[Prompt]:
         )
     found = file.read()
     if not any(p.status == "kept" for p in found):
-        raise StopRun(f"M{k}: no prompt was kept of {len(found)}; see {file.path}")
+        message = f"M{k}: no prompt was kept of {len(found)}; see {file.path}"
+        raise StopRun(k, "prompts", 0, 1, message)
     return found
 
 
@@ -91,14 +92,14 @@ def _self_instruct(run: Run, k: int, ift: list[Example], file: RecordFile[Prompt
             "instructions; lower prompts.shots or give more seed data"
         )
     wanted = _wanted(config, k)
-    judge = _Filter(run, ift, wanted)
+    filters = _Filter(run, ift, wanted)
     caller = run.caller(run.base)
     decoding = GenerateConfig(
         **{**config.decoding.model_dump(), "stop": ("\n",), "seed": run.config.seed}
     )
     there, written = len(file.read()), 0
     for _ in range(config.rounds):
-        missing = wanted - len(judge.kept)
+        missing = wanted - len(filters.kept)
         if missing <= 0:
             break
         draws = range(written, written + math.ceil(missing * 1.25))
@@ -106,7 +107,7 @@ def _self_instruct(run: Run, k: int, ift: list[Example], file: RecordFile[Prompt
         answers = sorted(
             (a for batch in caller.run(requests, decoding) for a in batch), key=lambda a: a.index
         )
-        records = [_record(k, written + a.index, a, judge) for a in answers]
+        records = [_record(k, written + a.index, a, filters) for a in answers]
         file.append(records[max(0, there - written) :])
         written += len(records)
     file.finalise()
@@ -119,10 +120,10 @@ def _few_shot(texts: list[str], shots: int, seed: str) -> Request:
     return Request("\n".join([*lines, f"{shots + 1}."]))
 
 
-def _record(k: int, number: int, answer: Answer, judge: _Filter) -> Prompt:
+def _record(k: int, number: int, answer: Answer, filters: _Filter) -> Prompt:
     done = answer.completion
     text = " ".join(done.text.split())
-    reason = "error" if done.finish_reason == "error" else judge.reason(text, done.finish_reason)
+    reason = "error" if done.finish_reason == "error" else filters.reason(text, done.finish_reason)
     return Prompt(
         id=f"m{k}-{number}",
         prompt=text,
@@ -139,28 +140,17 @@ def _record(k: int, number: int, answer: Answer, judge: _Filter) -> Prompt:
 def _from_file(run: Run, k: int, file: RecordFile[Prompt]) -> None:
     """The next prompts of the user's file: each iteration goes on where the one before ended."""
     config = run.config.prompts
-    assert config.path is not None
-    path = Path(config.path)
-    rows = [(line, row) for line, row in read_json_lines(path)]
+    path = Path(str(config.path))
+    rows = read_prompt_file(path)
     first = sum(_wanted(config, j) for j in range(2, k))
     chosen = rows[first : first + _wanted(config, k)]
     if not chosen:
-        raise StopRun(f"{path}: {len(rows)} prompts, all used by earlier iterations; add more")
-    judge = _Filter(run, [], len(chosen))
+        message = f"{path}: {len(rows)} prompts, all used by earlier iterations; add more"
+        raise StopRun(k, "prompts", 0, 1, message)
+    filters = _Filter(run, [], len(chosen))
     records = []
-    names: set[str] = set()
-    for line, row in chosen:
-        if not isinstance(row.get("prompt"), str):
-            raise UsageError(
-                f"{path}:{line}: no 'prompt' with a text; expected {{\"prompt\": ...}}"
-            )
-        text = row["prompt"].strip()
-        reason = judge.reason(text, None)
-        given = row.get("id")
-        name = f"m{k}-{line}" if given is None else str(given)
-        if name in names:  # candidates and scores are joined by id
-            raise UsageError(f"{path}:{line}: id {name!r} is there more than once; rename one")
-        names.add(name)
+    for name, text in chosen:
+        reason = filters.reason(text, None)
         records.append(
             Prompt(
                 id=name,
@@ -171,3 +161,18 @@ def _from_file(run: Run, k: int, file: RecordFile[Prompt]) -> None:
             )
         )
     file.replace(records)
+
+
+def read_prompt_file(path: Path) -> list[tuple[str, str]]:
+    """Id and text of every line ``{"prompt": text, "id"?}``; UsageError names a wrong line."""
+    rows: dict[str, str] = {}
+    for line, row in read_json_lines(path):
+        if not isinstance(row.get("prompt"), str):
+            raise UsageError(
+                f"{path}:{line}: no 'prompt' with a text; expected {{\"prompt\": ...}}"
+            )
+        name = f"line-{line}" if row.get("id") is None else str(row["id"])
+        if name in rows:  # candidates and scores are joined by id
+            raise UsageError(f"{path}:{line}: id {name!r} is there more than once; rename one")
+        rows[name] = row["prompt"].strip()
+    return list(rows.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -17,7 +18,7 @@ from benchmarks.registry import BENCHMARKS, SOURCES, SeedData, open_benchmark
 from judges.pointwise import render
 from judges.spec import JudgeSpec, list_specs, load_spec
 from results.errors import UsageError
-from results.records import Metric
+from results.records import Metric, Unscored
 from results.stats import ratio_metric
 
 # What a part needs to be opened; a new part without an entry here fails, and gets one.
@@ -73,7 +74,11 @@ def test_trainers(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BENCHMARKS.names())
-def test_benchmarks(name: str) -> None:
+def test_benchmarks(name: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    answers = [{"id": str(i), "text": "x", "rank": i} for i in range(2)]
+    ranked = {"id": "p", "prompt": "q", "responses": answers}
+    Path("rankings.jsonl").write_text(json.dumps(ranked) + "\n")
     benchmark = open_benchmark(name, OPTIONS[name])
     check(benchmark, Benchmark)
     assert benchmark.name == name
@@ -112,4 +117,4 @@ def test_no_module_is_named_like_a_dependency(table) -> None:
 def test_an_evaluation_is_data() -> None:
     metric = ratio_metric("m", [], 0, "none")
     found = Evaluation(0, None, {"m": metric}, [])
-    assert isinstance(metric, Metric) and dataclasses.asdict(found)["unscored"] == {}
+    assert isinstance(metric, Metric) and dataclasses.asdict(found)["unscored"] == Unscored()

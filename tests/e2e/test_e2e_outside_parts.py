@@ -51,7 +51,7 @@ class Engine:
 
 class Trainer:
     def check(self, kind, settings):
-        pass
+        return settings
 
     def train(self, job, progress):
         shutil.copytree(job.model, job.out)
@@ -70,7 +70,8 @@ class Benchmark:
     def evaluate(self, model, judge, baseline, folder, seed):
         values = [Value(prompt_id="a", metric="level", num=model.engine.level, cluster="a"),
                   Value(prompt_id="b", metric="level", num=model.engine.level, cluster="b")]
-        return Evaluation(2, None, {"level": ratio_metric("level", values, 2, "level")}, values)
+        metrics = {"level": ratio_metric("level", values, 2, "level")}
+        return Evaluation(n=2, judge=None, metrics=metrics, values=values, data="words")
 
 
 def source(seed, note="x"):
@@ -95,7 +96,7 @@ draws: 1
 RUN = """
 iterations: 3
 model: {base: BASE}
-engine: {name: outside_engine, options: {loud: true}}
+engine: {name: outside_engine, loud: true}
 trainer: {name: outside_trainer}
 data: {source: outside_source, options: {note: y}}
 judge: {spec: outside_judge, model: self}
@@ -170,7 +171,9 @@ def test_prompts_that_run_out_stop_the_run_with_what_it_has(outside):
     done = srlm(site, "run", str(recipe), "--json", "--out", str(folder))
     assert done.returncode == 3
     assert "all used by earlier iterations" in done.stderr
-    assert [row["model"] for row in json.loads(done.stdout)["rows"]] == ["M0", "M1", "M2", "M3"]
+    rows = json.loads(done.stdout)["rows"]
+    assert [row["model"] for row in rows if row["metrics"]] == ["M0", "M1", "M2", "M3"]
+    assert [row["gate"] for row in rows] == [None, "promote", "promote", "promote", "stop"]
 
 
 def test_too_few_pairs_stop_instead_of_training(outside):

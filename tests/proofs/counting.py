@@ -12,14 +12,16 @@ from backends.engines.hf import HfEngine
 
 
 class CountingHf(HfEngine):
-    """Writes the model's identity and the call's own seed, which names the call.
+    """Writes the model's identity and the call's own seed, which names the call, to ``calls.txt``
+    in the folder ``counter``. (A setting that named the file would be taken for an input of the
+    run, which may not change.)
 
     Inherits, against the house rule, because it must be the real engine in every other respect.
     """
 
     def __init__(self, model: str, counter: str, **options: Any) -> None:
         super().__init__(model, **options)
-        self.counter = Path(counter)
+        self.counter = Path(counter) / "calls.txt"
 
     def generate(
         self, requests: Sequence[Request], seeds: Sequence[int], config: GenerateConfig

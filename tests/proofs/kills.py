@@ -1,49 +1,166 @@
 """SIGKILL at random moments: the run must end as if nothing had happened, and pay nothing twice.
 
 ``make kills``. A smaller quick start is run once undisturbed and once killed again and again;
-all records, decisions and metrics must be the same bytes, and the engine's counter (outside the
-run folder) must hold no call twice.
+all records, decisions, metrics and the leaderboard must be the same bytes, and the engine's counter
+(outside the run folder) must hold no call twice. Every other kill waits for a training or for a
+stage with model calls, whichever was struck less: without one of each nothing is proven.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 SMALL = [
     "prompts.count=[80, 120]", "evaluation.options.items=120", "evaluation.options.rankings=30",
-    "data.options.ift=300", "data.options.eft=600", "pairs.min_pairs=8", "gate.file=null",
+    "data.options.ift=300", "data.options.eft=600", "pairs.min_pairs=8", "engine.batch_size=32",
+    # Real rules that such a run passes: deciding is part of what is resumed.
+    "gate.rules=[{metric: oracle_score, rule: min, threshold: 0.5}, "
+    "{metric: oracle_score, rule: no_regression, threshold: 1.0}]",
     "engine.name=tests.proofs.counting:CountingHf",
 ]  # fmt: skip
 COMPARED = ("*.jsonl", "gate.json", "metrics.json")
+# The line that a stage ends with: model, stage, facts and seconds.
+FINISHED = re.compile(
+    r"(\S.*?) +(seed|prompts|candidates|judgments|pairs|training|evaluation|gate)\b.* s\)$"
+)
+POLL_S = 0.005
+MORE = 6  # kills beyond those asked for, while a kind has not been struck
+Kind = Literal["training", "calls", "other"]
+Marks = dict[Path, tuple[int, int]]
 
 
-def start(folder: Path, counter: Path, log: Path, overrides: list[str]) -> subprocess.Popen[bytes]:
-    """The run in a process group of its own."""
-    command = [sys.executable, "-m", "harness.cli", "run", "quickstart", "--json", "--out",
-               str(folder), *SMALL, *overrides, f"engine.options.counter={counter}"]  # fmt: skip
-    with log.open("ab") as out:
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=out)
+@dataclass(frozen=True)
+class Moment:
+    """When to kill: after ``wait`` seconds at once, or from then on ``lag`` seconds after ``aim``
+    was seen in progress, if it still is.
+    """
+
+    wait: float
+    aim: Kind | None
+    lag: float
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every record, decision and metric by its path in the run folder."""
-    paths = sorted(p for pattern in COMPARED for p in folder.rglob(pattern))
-    return {str(p.relative_to(folder)): p.read_bytes() for p in paths}
+@dataclass(frozen=True)
+class Side:
+    """One of the two runs: what it writes where. Both run folders have the same name, so that the
+    tables can be the same.
+    """
+
+    home: Path
+    overrides: list[str]
+
+    @property
+    def run(self) -> Path:
+        return self.home / "run"
+
+    @property
+    def counter(self) -> Path:
+        return self.home / "calls.txt"
+
+    @property
+    def log(self) -> Path:
+        return self.home / "log"
+
+    @property
+    def board(self) -> Path:
+        """What the last start printed."""
+        return self.home / "leaderboard.json"
+
+    def start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "harness.cli", "run", "quickstart", "--json", "--out",
+                   str(self.run), *SMALL, *self.overrides,
+                   f"engine.counter={self.home}"]  # fmt: skip
+        with self.log.open("ab") as log, self.board.open("wb") as board:
+            return subprocess.Popen(command, stdout=board, stderr=log)
+
+    def contents(self) -> dict[str, bytes]:
+        """Every record, decision and metric by its path in the run folder, and the leaderboard."""
+        paths = sorted(p for pattern in COMPARED for p in self.run.rglob(pattern))
+        found = {str(p.relative_to(self.run)): p.read_bytes() for p in paths}
+        return {**found, "the leaderboard": self.board.read_bytes()}
+
+    def marks(self) -> Marks:
+        """The files that stand for work begun, and when each was last written."""
+        found: Marks = {}
+        for pattern in ("*.job.json", "*.jsonl.part"):
+            for path in self.run.rglob(pattern):
+                try:
+                    state = path.stat()
+                except FileNotFoundError:  # finalised just now
+                    continue
+                found[path] = (state.st_ino, state.st_mtime_ns)
+        return found
+
+    def in_progress(self, before: Marks) -> tuple[Kind, str]:
+        """What the folder says is being done now. What an earlier start left behind, ``before``,
+        says nothing: this start has not come to it yet.
+        """
+        fresh = [p for p, state in self.marks().items() if before.get(p) != state]
+        kinds: tuple[tuple[Kind, str], ...] = (("training", ".job.json"), ("calls", ".part"))
+        for kind, end in kinds:
+            for path in fresh:
+                if path.name.endswith(end):
+                    return kind, f"{kind}: {str(path.relative_to(self.run)).removesuffix(end)}"
+        lines = self.log.read_text(errors="replace").splitlines()
+        stages = [" ".join(m.groups()) for x in lines if (m := FINISHED.match(x))]
+        return "other", f"starting or between stages, after {stages[-1] if stages else 'nothing'}"
 
 
-def stage_of(log: Path) -> str:
-    """The last stage that the log says was finished."""
-    lines = [x for x in log.read_text(errors="replace").splitlines() if x.endswith(" s)")]
-    return " ".join(lines[-1].split()[:2]) if lines else "start"
+def strike(side: Side, moment: Moment) -> tuple[Kind, str] | int:
+    """Starts the run and kills it at ``moment``.
+
+    Returns what was struck, or the exit code of a run that ended before.
+    """
+    before = side.marks()
+    process = side.start()
+    begun = time.monotonic()
+    while True:
+        code = process.poll()
+        if code is not None:
+            return code
+        if time.monotonic() - begun >= moment.wait:
+            if moment.aim is None:
+                break
+            if side.in_progress(before)[0] == moment.aim:
+                time.sleep(moment.lag)
+                if side.in_progress(before)[0] == moment.aim:
+                    break
+        time.sleep(POLL_S)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    return side.in_progress(before)
+
+
+def draw(rng: random.Random, length: float, struck: Counter[Kind]) -> Moment:
+    """The next kill: in turn at any moment from 0.05 s on, and at the kind that is struck less.
+
+    Args:
+        rng: of the moments.
+        length: of the undisturbed run in seconds.
+        struck: kills so far by kind.
+    """
+    if struck.total() % 2 == 0:
+        # Log-uniform or uniform: many early moments, and enough late ones for some progress.
+        early = rng.random() < 0.5
+        wait = 0.05 * (length * 5) ** rng.random() if early else rng.uniform(0, length / 3)
+        return Moment(wait, None, 0)
+    aim: Kind = "training" if struck["training"] <= struck["calls"] else "calls"
+    # A training of seconds is struck from its worker's start on, a batch of calls is short.
+    lag = rng.uniform(0, length / 20) if aim == "training" else rng.uniform(0, 0.2)
+    return Moment(rng.uniform(0, length / 3), aim, lag)
 
 
 def main() -> None:
@@ -56,60 +173,68 @@ def main() -> None:
     arguments = parser.parse_args()
     shutil.rmtree(arguments.folder, ignore_errors=True)
     rng = random.Random(arguments.seed)
-    # One run folder name and one counter path, so that configuration and table are the same too.
-    folders = {name: arguments.folder / name / "run" for name in ("undisturbed", "killed")}
-    counters = {name: arguments.folder / name / "calls.txt" for name in folders}
-    for name in folders:
-        folders[name].parent.mkdir(parents=True)
-        counters[name].touch()
+    undisturbed, killed = (
+        Side(arguments.folder / name, arguments.overrides) for name in ("undisturbed", "killed")
+    )
+    for side in (undisturbed, killed):
+        side.home.mkdir(parents=True)
+        side.counter.touch()
     begun = time.monotonic()
-    log = arguments.folder / "undisturbed" / "log"
-    if start(folders["undisturbed"], counters["undisturbed"], log, arguments.overrides).wait() != 0:
-        raise SystemExit(f"the undisturbed run failed: {log}")
+    if undisturbed.start().wait() != 0:
+        raise SystemExit(f"the undisturbed run failed: {undisturbed.log}")
     length = time.monotonic() - begun
 
-    log, struck = arguments.folder / "killed" / "log", Counter[str]()
-    kills = 0
-    while True:
-        process = start(folders["killed"], counters["killed"], log, arguments.overrides)
-        # Long enough for some progress on average, short enough to need many starts.
-        wait = rng.uniform(0.5, length / 4) if kills < arguments.kills else None
-        try:
-            code = process.wait(wait)
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-            kills += 1
-            struck[stage_of(log)] += 1
-            print(
-                f"kill {kills} after {wait:.1f} s, last finished stage: {stage_of(log)}", flush=True
-            )
+    struck: Counter[Kind] = Counter()
+    while struck.total() < arguments.kills + (0 if proven(struck) else MORE):
+        begun = time.monotonic()
+        hit = strike(killed, draw(rng, length, struck))
+        if isinstance(hit, int):
+            # It got through before all kills were spent: the next round begins from nothing.
+            finished(killed, hit)
+            check(undisturbed, killed)
+            print("finished before the last kill; a new round", flush=True)
+            shutil.rmtree(killed.run)
+            killed.counter.write_text("")
+            killed.log.write_text("")
             continue
-        if code != 0:
-            raise SystemExit(f"the killed run failed with code {code}: {log}")
-        if kills >= arguments.kills:
-            break
-        # It got through before all kills were spent: the next round begins from nothing.
-        print("finished before the last kill; a new round")
-        check(folders, counters)
-        shutil.rmtree(folders["killed"])
-        counters["killed"].write_text("")
-    check(folders, counters)
-    print(f"{kills} kills; where they struck (after which stage): {dict(struck)}")
-
-
-def check(folders: dict[str, Path], counters: dict[str, Path]) -> None:
-    """Compares the two runs and counts repeated calls."""
-    first, second = (contents(folders[name]) for name in ("undisturbed", "killed"))
-    different = sorted(k for k in first.keys() | second.keys() if first.get(k) != second.get(k))
-    calls = {name: Counter(path.read_text().splitlines()) for name, path in counters.items()}
-    repeated = sum(n - 1 for n in calls["killed"].values())
+        struck[hit[0]] += 1
+        after = time.monotonic() - begun
+        print(f"kill {struck.total()} after {after:.2f} s, {hit[1]}", flush=True)
+    finished(killed, killed.start().wait())
+    check(undisturbed, killed)
     print(
-        f"{len(first)} files compared, {len(different)} differ {different}; "
-        f"{len(calls['killed'])} calls (undisturbed {len(calls['undisturbed'])}), "
-        f"{repeated} made twice"
+        f"{struck.total()} kills: {struck['training']} in training, {struck['calls']} in a stage "
+        f"with model calls, {struck['other']} while starting or between stages"
     )
-    if different or repeated or set(calls["killed"]) != set(calls["undisturbed"]):
+    if not proven(struck):
+        raise SystemExit("not proven: no kill struck a training, or none a stage with model calls")
+
+
+def proven(struck: Counter[Kind]) -> bool:
+    """Whether training and a stage with model calls were struck."""
+    return struck["training"] > 0 and struck["calls"] > 0
+
+
+def finished(side: Side, code: int) -> None:
+    """Ends the proof when the run did not end well."""
+    if code != 0:
+        raise SystemExit(f"the killed run failed with code {code}: {side.log}")
+
+
+def check(undisturbed: Side, killed: Side) -> None:
+    """Compares the two runs and counts repeated calls."""
+    first, second = undisturbed.contents(), killed.contents()
+    different = sorted(k for k in first.keys() | second.keys() if first.get(k) != second.get(k))
+    rows = len(json.loads(first["the leaderboard"])["rows"])
+    calls = [Counter(side.counter.read_text().splitlines()) for side in (undisturbed, killed)]
+    repeated = sum(n - 1 for n in calls[1].values())
+    print(
+        f"{len(first)} files compared (a leaderboard of {rows} rows among them), {len(different)} "
+        f"differ {different}; {len(calls[1])} calls (undisturbed {len(calls[0])}), "
+        f"{repeated} made twice",
+        flush=True,
+    )
+    if different or repeated or not rows or set(calls[0]) != set(calls[1]):
         raise SystemExit("FAILED")
 
 

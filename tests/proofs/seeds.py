@@ -1,7 +1,7 @@
 """The quick start with seeds 0 to 4, or its control with shuffled self-scores: one table.
 
 ``make seeds`` and ``make control``. Two runs at a time with one thread each (two cores are used
-better so); finished runs in runs/proofs are read, not made again.
+better so); finished runs in runs/proofs are read, not made again, unless other code made them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.gates import Measured
+from results.errors import SrlmError
+from results.files import read_json
+from results.manifest import git_state
 from results.records import Metric
 from results.stats import paired_difference
 
@@ -27,9 +30,46 @@ SETTINGS = {
 }
 
 
+def folder_of(kind: str, seed: int) -> Path:
+    """Where the run of one seed lies."""
+    return Path("runs") / "proofs" / f"{kind}-{seed}"
+
+
+def refuse_other_code(folder: Path, current: dict[str, Any] | None) -> None:
+    """Ends with one line when ``folder`` holds a run of another commit than ``current``'s.
+
+    Where either commit is unknown (no git checkout) there is nothing to compare.
+    """
+    if not (folder / "manifest.json").is_file():
+        return
+    made = made_by(folder)
+    if made and current and made["commit"] != current["commit"]:
+        raise SystemExit(
+            f"{folder} was made by commit {made['commit'][:12]}, the checkout is at "
+            f"{current['commit'][:12]}; remove {folder} and run this again"
+        )
+
+
+def made_by(folder: Path) -> dict[str, Any] | None:
+    """Which code began the run in ``folder``, as ``git_state`` says it."""
+    path = folder / "manifest.json"
+    try:
+        git: dict[str, Any] | None = read_json(path)["srlm"]["git"]
+    except (SrlmError, KeyError, TypeError):
+        raise SystemExit(f"{path}: not a run's manifest; remove {folder}") from None
+    return git
+
+
+def code_name(git: dict[str, Any] | None) -> str:
+    """For the heading: the commit, and whether there were changes on top of it."""
+    if git is None:
+        return "commit unknown"
+    return f"commit {git['commit'][:12]}" + (" with changes" if git["dirty"] else "")
+
+
 def run(kind: str, seed: int) -> tuple[Path, int, dict[str, Any]]:
     """Runs or resumes one seed; returns its folder, exit code and leaderboard."""
-    folder = Path("runs") / "proofs" / f"{kind}-{seed}"
+    folder = folder_of(kind, seed)
     recipe = "hacked" if kind == "hacked" else "quickstart"
     done = subprocess.run(
         [sys.executable, "-m", "harness.cli", "run", recipe, "--json", "--out", str(folder),
@@ -82,9 +122,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     arguments = parser.parse_args()
     kind = "control" if arguments.control else "hacked" if arguments.hacked else "quickstart"
+    current = git_state(Path(__file__).parents[2])
+    for seed in arguments.seeds:  # all of them before hours of work
+        refuse_other_code(folder_of(kind, seed), current)
     with ThreadPoolExecutor(2) as pool:
         lines = list(pool.map(lambda seed: line(kind, seed), arguments.seeds))
-    print(f"\n{kind}, M1 / M2 / M3; differences are last minus M1, paired by prompt, 95 %\n")
+    code = sorted({code_name(made_by(folder_of(kind, seed))) for seed in arguments.seeds})
+    print(
+        f"\n{kind}, {' and '.join(code)}, M1 / M2 / M3; differences are last minus M1, paired by "
+        "prompt, 95 %\n"
+    )
     print(
         "| seed | win rate | oracle score | judge pairwise accuracy | win rate, difference "
         "| correct, difference | gates | exit code |\n|-|-|-|-|-|-|-|-|"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,23 @@ def test_what_is_told_on_the_way(cache: CallCache) -> None:
     assert caller.tally.tokens == 4 * 7
     assert sum(loading for _, loading in spent) == 15.0
     assert [caller.tally.seconds] == pytest.approx([sum(model for model, _ in spent)])
+
+
+def test_planning_is_start_up_where_the_engine_says_so_and_never_model_time(
+    cache: CallCache,
+) -> None:
+    class Slow(FakeEngine):
+        def plan(self, requests):
+            time.sleep(0.3)
+            self.startup_seconds += 0.1
+            return super().plan(requests)
+
+    spent: list[tuple[float, float]] = []
+    caller = Caller(Slow(), cache, on_time=lambda model, loading: spent.append((model, loading)))
+    answers(caller)
+    assert sum(loading for _, loading in spent) == pytest.approx(0.1)
+    assert sum(model for model, _ in spent) == pytest.approx(caller.tally.seconds)
+    assert caller.tally.seconds < 0.2
 
 
 def test_no_requests_no_calls(cache: CallCache) -> None:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
+import backends.engines.hf
 from backends.engines.engine import Completion, GenerateConfig, Request
 from backends.engines.hf import HfEngine
 from backends.tokens import as_messages, chat_ids, defused
@@ -137,6 +143,59 @@ def test_an_answer_ends_where_the_positions_end(engine: HfEngine) -> None:
     assert max(c.usage.completion_tokens for c in together[1:]) > room
 
 
+@pytest.fixture(scope="module")
+def gpt2(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> HfEngine:
+    """Learned positions: there is no 33rd."""
+    import torch
+    from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+
+    folder = tmp_path_factory.mktemp("gpt2")
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=len(tokenizer), n_positions=32, n_embd=16, n_layer=1, n_head=2,
+        bos_token_id=None, eos_token_id=tokenizer.eos_token_id,
+    )  # fmt: skip
+    model = GPT2LMHeadModel(config)
+    for weights in model.parameters():
+        weights.data.mul_(20 if weights.dim() > 1 else 1)
+    model.save_pretrained(folder)
+    return HfEngine(str(folder), dtype="float32", device="cpu")
+
+
+def cows(n: int) -> Request:
+    return Request(" ".join(["cow"] * n))
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_learned_positions_are_not_overrun(gpt2: HfEngine, temperature: float) -> None:
+    config = GenerateConfig(temperature, 1.0, max_tokens=25)
+    words = [1, 28, 7, 31, 8, 2, 32]  # 7 + 25 = 32 fits whole, 8 + 25 does not
+    requests, seeds = [cows(n) for n in words], list(range(7))
+    assert [len(chat_ids(gpt2.tokenizer, r.prompt)) for r in requests] == words
+    together = run(gpt2, requests, seeds, config)
+    assert together == [alone(gpt2, r, s, config) for r, s in zip(requests, seeds, strict=True)]
+    assert [c.finish_reason == "error" for c in together] == [False] * 6 + [True]
+    for n, c in zip(words[:6], together[:6], strict=True):
+        limit = min(25, 32 - n)
+        assert c.usage.completion_tokens == limit or c.finish_reason == "stop"
+        assert c.usage.completion_tokens <= limit
+
+
+def test_a_row_near_the_end_runs_alone(gpt2: HfEngine, monkeypatch) -> None:
+    batches: list[tuple[int, int]] = []
+    complete = HfEngine._complete
+
+    def spy(self, ids, seeds, config, steps) -> list[Completion]:
+        batches.append((len(ids), steps))
+        return complete(self, ids, seeds, config, steps)
+
+    monkeypatch.setattr(HfEngine, "_complete", spy)
+    run(gpt2, [cows(n) for n in (1, 28, 7, 32, 8)], [1, 2, 3, 4, 5], GenerateConfig(max_tokens=25))
+    assert batches == [(2, 25), (1, 4), (1, 24)]
+
+
 def test_longest_prompts_come_first_and_every_request_once(engine: HfEngine) -> None:
     requests = [user(text) for text in WORDS * 2]
     plan = engine.plan(requests)
@@ -145,6 +204,22 @@ def test_longest_prompts_come_first_and_every_request_once(engine: HfEngine) -> 
     assert sorted(i for b in plan for i in b) == list(range(8))
     assert [len(b) for b in plan] == [3, 3, 2]
     assert engine.plan([]) == []
+
+
+def test_a_prompt_is_tokenised_once_for_all_its_draws(engine: HfEngine, monkeypatch) -> None:
+    requests = [Request(as_messages(text), draw) for draw in range(4) for text in WORDS]
+    seen: list[object] = []
+
+    def counted(tokenizer, prompt) -> list[int]:
+        seen.append(prompt)
+        return chat_ids(tokenizer, prompt)
+
+    monkeypatch.setattr(backends.engines.hf, "chat_ids", counted)
+    plan = engine.plan(requests)
+    assert seen == [as_messages(text) for text in WORDS]
+    # Longest first, and as they were asked among equals.
+    lengths = [-len(chat_ids(engine.tokenizer, r.prompt)) for r in requests]
+    assert [i for b in plan for i in b] == sorted(range(16), key=lambda i: (lengths[i], i))
 
 
 def test_conversations_of_several_turns_keep_who_said_what(engine: HfEngine) -> None:
@@ -266,3 +341,34 @@ def test_a_stop_text_that_the_prompt_began_does_not_end_the_answer(engine: HfEng
             stopped = alone(engine, Request("go"), seed, GenerateConfig(1.0, 0.9, 12, stop))
             if stop[0] not in free.text:
                 assert stopped == free
+
+
+@pytest.mark.parametrize(
+    ("option", "good", "bad"),
+    [("batch_size", 1, 0), ("batch_size", 64, "many"), ("dtype", "float16", "int8"),
+     ("dtype", "auto", 16), ("device", "mps", "tpu"), ("model", "m", 3)],
+)  # fmt: skip
+def test_options_can_be_checked_by_their_annotations(option: str, good, bad) -> None:
+    adapter = TypeAdapter(get_type_hints(HfEngine.__init__, include_extras=True)[option])
+    assert adapter.validate_python(good) == good
+    with pytest.raises(ValidationError):
+        adapter.validate_python(bad)
+
+
+@pytest.mark.parametrize("given", [None, "ACTIVE"])
+def test_the_environment_is_left_alone_until_torch_is_loaded(tiny_llama: Path, given) -> None:
+    code = """if True:
+        import os, sys
+        from backends.engines.engine import Request
+        from backends.engines.hf import HfEngine
+        engine = HfEngine(sys.argv[1])
+        print(os.environ.get("OMP_WAIT_POLICY"), "torch" in sys.modules)
+        engine.plan([Request("a")])
+        print(os.environ.get("OMP_WAIT_POLICY"), "torch" in sys.modules)"""
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tiny_llama)], cwd=Path(__file__).parents[2],
+        env=environment | ({"OMP_WAIT_POLICY": given} if given else {}),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == [str(given), "False", given or "PASSIVE", "True"]

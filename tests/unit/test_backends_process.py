@@ -22,9 +22,12 @@ WORKER = "tests.workers.odd_worker"
 PATHS = {"PYTHONPATH": str(ROOT)}
 
 
-def work(log: Path, *words: str, on_event: Callable[[dict[str, Any]], None] | None = None):
+def work(
+    log: Path, *words: str, on_event: Callable[[dict[str, Any]], None] | None = None, silence=60.0
+):
     events: list[dict[str, Any]] = []
-    run_worker(WORKER, list(words), log, {**PATHS, "MINE": "yes"}, on_event or events.append)
+    environment = {**PATHS, "MINE": "yes"}
+    run_worker(WORKER, list(words), log, environment, on_event or events.append, silence)
     return events
 
 
@@ -85,7 +88,7 @@ def test_a_silent_failure_does_not_speak_with_an_old_log(tmp_path: Path) -> None
 
 def test_a_missing_module_is_a_failure_that_says_so(tmp_path: Path) -> None:
     with pytest.raises(SrlmError, match=r"No module named tests\.workers\.none"):
-        run_worker("tests.workers.none", [], tmp_path / "log", PATHS, lambda e: None)
+        run_worker("tests.workers.none", [], tmp_path / "log", PATHS, lambda e: None, 60)
 
 
 def test_an_error_of_ours_ends_the_worker_and_its_children(tmp_path: Path) -> None:
@@ -99,6 +102,25 @@ def test_an_error_of_ours_ends_the_worker_and_its_children(tmp_path: Path) -> No
     worker, child = map(int, pids.read_text().split())
     assert not alive(worker)
     assert wait_until(lambda: not alive(child), 5)
+
+
+@pytest.mark.parametrize("pipe", ["open", "closed"])
+def test_a_mute_worker_is_killed_with_its_children(tmp_path: Path, pipe: str) -> None:
+    log = tmp_path / "training.log"
+    seen: list[dict[str, Any]] = []
+    start = time.monotonic()
+    with pytest.raises(SrlmError) as caught:
+        work(log, "mute", pipe, on_event=seen.append, silence=3)
+    assert str(caught.value) == (
+        f"{WORKER} gave no sign of life for 3 seconds and was killed (log: {log})"
+    )
+    assert time.monotonic() - start < 30
+    assert wait_until(lambda: not alive(seen[0]["child"]), 5)
+
+
+def test_only_silence_counts_not_the_whole_time(tmp_path: Path) -> None:
+    events = work(tmp_path / "log", "slow", silence=3)
+    assert [e["i"] for e in events] == list(range(8))
 
 
 def test_a_worker_dies_with_its_killed_parent(tmp_path: Path) -> None:

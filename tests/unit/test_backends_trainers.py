@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 import backends.trainers.trl_local
 from backends.trainers.trainer import TrainJob, TrainProgress, TrainReport
@@ -45,7 +48,28 @@ def test_wrong_settings_are_refused_in_one_line(kind, settings, message: str) ->
 def test_defaults_and_yaml_numbers() -> None:
     # YAML reads 1e-3 (without a dot) as text.
     found = check_settings("dpo", {"learning_rate": "1e-3"})
-    assert (found.learning_rate, found.beta, found.epochs) == (1e-3, 0.1, 1.0)
+    assert (found["learning_rate"], found["beta"], found["epochs"]) == (1e-3, 0.1, 1.0)
+
+
+def test_check_returns_the_complete_settings() -> None:
+    sft = TrlTrainer().check("sft", {"learning_rate": "1e-3", "epochs": 2})
+    assert sft == {
+        "learning_rate": 1e-3, "min_learning_rate": 0.0, "schedule": "cosine", "epochs": 2.0,
+        "batch_size": 16, "max_length": 2048, "weight_decay": 0.0, "max_grad_norm": 1.0,
+    }  # fmt: skip
+    dpo = TrlTrainer().check("dpo", {"learning_rate": "1e-3", "epochs": 2})
+    assert dpo == {**sft, "beta": 0.1, "sft_weight": 0.0}
+    for kind, found in (("sft", sft), ("dpo", dpo)):
+        assert TrlTrainer().check(kind, found) == found
+
+
+@pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), "long"])
+def test_the_annotation_of_silence_minutes_refuses(value) -> None:
+    hints = get_type_hints(TrlTrainer.__init__, include_extras=True)
+    adapter = TypeAdapter(hints["silence_minutes"])
+    assert adapter.validate_python(0.5) == 0.5
+    with pytest.raises(ValidationError):
+        adapter.validate_python(value)
 
 
 def example(i: int, prompt, completion: str) -> Example:
@@ -128,7 +152,7 @@ def test_dpo_without_a_reference_is_refused(tiny_llama: Path, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-Step = tuple[TrainJob, TrainReport, list[TrainProgress]]
+Step = tuple[TrainJob, TrainReport, list[TrainProgress], float]
 
 
 def train(job: TrainJob) -> Step:
@@ -138,7 +162,9 @@ def train(job: TrainJob) -> Step:
         assert not job.out.exists()  # only finished weights have that name
         seen.append(progress)
 
-    return job, TrlTrainer().train(job, note), seen
+    start = time.monotonic()
+    report = TrlTrainer().train(job, note)
+    return job, report, seen, time.monotonic() - start
 
 
 @pytest.fixture(scope="module")
@@ -169,16 +195,16 @@ def dpo(sft: Step, tmp_path_factory: pytest.TempPathFactory) -> Step:
 
 
 def test_sft_trains_and_reports(sft: Step) -> None:
-    job, report, seen = sft
+    job, report, seen, _ = sft
     assert weights_hash(job.out) != weights_hash(job.model)
     assert (report.examples, report.left_out, report.steps) == (12, 1, 6)
-    assert report.figures["train_loss"] > 0 and report.seconds > 0 < report.startup_seconds
+    assert report.figures["train_loss"] > 0
     assert [p.step for p in seen] == sorted(p.step for p in seen) and seen
     assert {p.of for p in seen} == {6} and any("loss" in p.figures for p in seen)
 
 
 def test_dpo_trains_and_reports(dpo: Step) -> None:
-    job, report, seen = dpo
+    job, report, seen, _ = dpo
     assert weights_hash(job.out) != weights_hash(job.model)
     assert (report.examples, report.left_out, report.steps) == (8, 0, 4)
     assert seen and "train_loss" in report.figures
@@ -186,7 +212,9 @@ def test_dpo_trains_and_reports(dpo: Step) -> None:
 
 @pytest.mark.parametrize("kind", ["sft", "dpo"])
 def test_the_folder_is_whole_and_nothing_else_is_left(kind: str, request) -> None:
-    job, report, _ = request.getfixturevalue(kind)
+    job, report, _, wall = request.getfixturevalue(kind)
+    parts = report.seconds, report.prepare_seconds, report.startup_seconds
+    assert min(parts) > 0 and wall - 1 < sum(parts) < wall  # nothing is booked twice or not at all
     assert sorted(p.name for p in job.out.parent.iterdir()) == sorted(
         [job.data.name, "checkpoint", "training.log"]
     )
@@ -217,7 +245,8 @@ def test_the_same_job_gives_the_same_weights(sft: Step, tmp_path: Path) -> None:
 
 
 def test_a_failed_training_leaves_no_weights(tiny_llama: Path, tmp_path: Path, monkeypatch) -> None:
-    def dies(module, arguments, log, environment, on_event) -> None:
+    def dies(module, arguments, log, environment, on_event, silence) -> None:
+        assert silence == 30
         job = json.loads(Path(arguments[0]).read_text())
         Path(job["out"]).mkdir()
         raise SrlmError("ended with code -9")
@@ -225,5 +254,5 @@ def test_a_failed_training_leaves_no_weights(tiny_llama: Path, tmp_path: Path, m
     monkeypatch.setattr(backends.trainers.trl_local, "run_worker", dies)
     job = TrainJob("sft", tiny_llama, None, tmp_path / "d.jsonl", tmp_path / "out", SETTINGS, 0)
     with pytest.raises(SrlmError, match="code -9"):
-        TrlTrainer().train(job, lambda progress: None)
+        TrlTrainer(silence_minutes=0.5).train(job, lambda progress: None)
     assert not job.out.exists()

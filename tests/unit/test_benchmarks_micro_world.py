@@ -19,7 +19,7 @@ from judges.judging import Judge
 from judges.spec import load_spec
 from results.cache import CallCache
 from results.errors import SrlmError, UsageError
-from results.records import Candidate
+from results.records import Candidate, Unscored
 from results.store import RecordFile
 from tests.fakes import FakeEngine, prompt_of
 
@@ -246,7 +246,7 @@ def test_evaluation_of_a_model(world: MicroWorld, cache: CallCache, tmp_path: Pa
     engine = FakeEngine("m", 16, good)
     caller = Caller(engine, cache)
     found = world.evaluate(caller, None, None, tmp_path / "a", 0)
-    assert (found.n, found.judge, found.unscored) == (40, "oracle", {})
+    assert (found.n, found.judge, found.unscored) == (40, "oracle", Unscored())
     assert found.metrics["win_rate"].value is None  # it has no opponent
     records = RecordFile(tmp_path / "a" / "outputs.jsonl", Candidate).read()
     texts = {r.prompt_id: r.text for r in records}
@@ -315,12 +315,13 @@ def test_a_judge_is_measured_on_the_rankings(world, cache: CallCache, tmp_path: 
     assert set(found.metrics) >= JUDGED
     assert found.metrics["pairwise_accuracy"].value == 1.0
     assert found.metrics["kendall_tau"].value == pytest.approx(1.0)
-    assert (found.metrics["unscored_rate"].value, found.unscored) == (0.0, {})
+    assert (found.metrics["unscored_rate"].value, found.unscored) == (0.0, Unscored(n=0, of=48))
     mute = Caller(FakeEngine("mute", 16, lambda r, s: "I would rather not"), cache)
     found = exact.evaluate(mute, Judge(spec, mute, "self", True), None, tmp_path / "b", 0)
     assert found.metrics["pairwise_accuracy"].value is None
     assert found.metrics["unscored_rate"].value == 1.0
-    assert found.unscored == {"no_score": 4 * 4 * spec.draws}
+    calls = 4 * 4 * spec.draws
+    assert found.unscored == Unscored(n=calls, of=calls, reasons={"no_score": calls})
 
 
 def test_options_of_the_wrong_kind_are_refused() -> None:

@@ -75,6 +75,22 @@ def test_seed_data_takes_the_best_reply_and_spreads_the_scores(tmp_path: Path) -
     assert len(one.ift) == 1
 
 
+def test_gaps_in_the_ranks_are_no_places(tmp_path: Path) -> None:
+    def judged(*ranks: int) -> list[str]:
+        replies = [reply(f"r{i}", f"answer {i}", rank) for i, rank in enumerate(ranks)]
+        path = write(tmp_path / "gaps.jsonl", [tree("1", "Why?", replies)])
+        return [e.completion for e in oasst_data(0, path, held_out_share=0.0).eft]
+
+    assert judged(0, 2) == [
+        "Of 2 answers people put this one at place 1.\nScore: 5",
+        "Of 2 answers people put this one at place 2.\nScore: 0",
+    ]
+    assert judged(1, 9, 4) == judged(0, 2, 1)
+    # A gap above a tie does not move it nearer to the worst.
+    assert [x[-1] for x in judged(0, 5, 5, 6)] == ["5", "2", "2", "0"]
+    assert judged(3, 3) == []
+
+
 def test_bad_trees_are_one_line(tmp_path: Path) -> None:
     bad = write(tmp_path / "bad.jsonl", [tree("1", "Why?", THREE), {"message_tree_id": "2"}])
     with pytest.raises(UsageError, match=r"bad\.jsonl:2: not a message tree") as caught:
@@ -105,7 +121,7 @@ def test_real_trees_keep_ift_and_evaluation_apart() -> None:
     for share in (0.1, 0.3, 0.6):
         data = load_seed_data("oasst", {"path": str(path), "held_out_share": share}, 0)
         bench = JudgeAgreement(str(path), held_out_share=share)
-        ranked = {r.prompt for r in bench._rankings()}
+        ranked = {r.prompt for r in bench.rankings}
         trained = {str(e.prompt) for e in data.ift}
         assert len(trained) > 20 and len(ranked) > 5
 
@@ -145,9 +161,31 @@ def test_agreement_of_a_judge_with_people(cache: CallCache, tmp_path: Path) -> N
     assert (found.n, found.judge) == (4, "additive5")
     without = bench.evaluate(caller, None, None, tmp_path / "f", 0)
     assert all(m.value is None for m in without.metrics.values()) and without.values == []
-    assert len(JudgeAgreement(path, limit=2)._rankings()) == 2
+    assert len(JudgeAgreement(path, limit=2).rankings) == 2
     with pytest.raises(UsageError, match="no ranked prompt falls into the held-out share"):
         JudgeAgreement(path, held_out_share=0.0).evaluate(caller, judge, None, tmp_path / "g", 0)
+
+
+def test_prompts_as_messages_are_judged_and_share_the_texts_cluster(
+    cache: CallCache, tmp_path: Path
+) -> None:
+    turns = [{"role": "user", "content": "Why?"}]
+    more = [*turns, {"role": "assistant", "content": "So."}, {"role": "user", "content": "How?"}]
+    answers = [{"id": "a", "text": "best", "rank": 0}, {"id": "b", "text": "worst", "rank": 1}]
+    path = write(tmp_path / "r.jsonl", [
+        {"id": str(i), "prompt": prompt, "responses": answers}
+        for i, prompt in enumerate(["Why?", turns, more])
+    ])  # fmt: skip
+    caller = Caller(FakeEngine("j", reply=lambda request, seed: "Fine.\nScore: 3"), cache)
+    judge = Judge(load_spec("additive5"), caller, "self", True)
+    found = JudgeAgreement(path).evaluate(caller, judge, None, tmp_path / "e", 0)
+    clusters = {
+        name: {v.prompt_id: v.cluster for v in found.values if v.metric == name}
+        for name in ("unscored_rate", "pairwise_accuracy")
+    }
+    assert clusters["unscored_rate"] == clusters["pairwise_accuracy"]
+    assert clusters["unscored_rate"]["0"] == clusters["unscored_rate"]["1"]
+    assert len(set(clusters["unscored_rate"].values())) == 2
 
 
 def test_own_files(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_unknown_names_end_with_2_and_a_suggestion(capsys, tmp_path: Path) -> No
     [
         ("judge.spec=additiv5", "did you mean 'additive5'"),
         ("engine.name=hff", "unknown engine 'hff'; did you mean 'hf'?"),
-        ("engine.options.batchsize=3", "did you mean 'batch_size'?"),
+        ("engine.batchsize=3", "did you mean 'batch_size'?"),
         ("trainer.name=tlr", "unknown trainer 'tlr'; did you mean 'trl'?"),
         ("sft.settings.epoch=3", "did you mean 'epochs'?"),
         ("evaluation.benchmark=micro_wold", "did you mean 'micro_world'?"),
@@ -92,6 +92,14 @@ def test_unknown_names_end_with_2_and_a_suggestion(capsys, tmp_path: Path) -> No
         ("judge.model=hf:./nowhere", "no such folder"),
         ("data.source=micro_wold", "did you mean 'micro_world'?"),
         ("data.options.ifft=3", "did you mean 'ift'?"),
+        ("engine.batch_size=many", "option batch_size: Input should be a valid integer"),
+        ("engine.batch_size=0", "greater than or equal to 1, found 0"),
+        ("engine.dtype=flaot32", "option dtype: "),
+        (
+            "data={source: jsonl, options: {ift: itf.jsonl, eft: e.jsonl}}",
+            "itf.jsonl: no such file",
+        ),
+        ("prompts={source: file, path: none.jsonl, count: [3]}", "none.jsonl: no such file"),
     ],
 )
 def test_wrong_parts_are_refused_before_work_and_leave_no_run(
@@ -100,7 +108,7 @@ def test_wrong_parts_are_refused_before_work_and_leave_no_run(
     folder = tmp_path / "run"
     code, line = refused(
         capsys, "run", "quickstart", override, "--out", str(folder),
-        "evaluation.options={items: 4, rankings: 1}", "data.options.eft=6",
+        "evaluation.options={items: 4, rankings: 1}",
     )  # fmt: skip
     assert code == 2 and message in line
     left = [p.name for p in folder.rglob("*") if p.name != ".lock"]

@@ -9,7 +9,8 @@ import pytest
 from harness.config import Rule
 from harness.gates import CONDITIONS, Measured, decide
 from results.errors import SrlmError
-from results.records import RuleResult, Value
+from results.records import Evaluated, Metric, RuleResult, Unscored, Value
+from results.stats import ratio_metric
 from results.store import RecordFile
 
 
@@ -123,10 +124,12 @@ def test_without_a_champion_there_is_nothing_to_compare(kind: str) -> None:
 
 def test_every_rule_must_pass_and_each_says_what_it_saw() -> None:
     rules = [Rule(metric="m", rule="min", threshold=0.5), Rule(metric="m", rule="max", threshold=0)]
-    decision = decide(rules, CONSTANT, None, seed=0)
+    decision = decide(rules, Measured(CONSTANT.values, {"m": (3, 9)}), None, seed=0)
     assert decision.decision == "hold"
     assert [r.passed for r in decision.rules] == [True, False]
-    assert decision.rules[1].reason == ("m: value +0.500 [+0.500, +0.500], max needs high <= 0")
+    assert decision.rules[1].reason == (
+        "m: value 0.500 [0.500, 0.500] on 3 of 9, max needs high <= 0"
+    )
     assert decide([], CONSTANT, None, seed=0).decision == "promote"
 
 
@@ -140,5 +143,18 @@ def test_evaluations_are_read_from_their_folder(tmp_path: Path) -> None:
         Measured.read(tmp_path)
     values = [*CONSTANT.values["m"], Value(prompt_id="0", metric="k", num=1, cluster="0")]
     RecordFile(tmp_path / "values.jsonl", Value).replace(values)
+    with pytest.raises(SrlmError, match=r"metrics\.json"):
+        Measured.read(tmp_path)
+    metric = ratio_metric("k", values[-1:], 7, "")
+    (tmp_path / "metrics.json").write_text(evaluated({"k": metric}).model_dump_json())
     found = Measured.read(tmp_path)
+    assert found.coverage == {"k": (1, 7)}
     assert found.values["m"] == CONSTANT.values["m"] and len(found.values["k"]) == 1
+
+
+def evaluated(metrics: dict[str, Metric]) -> Evaluated:
+    return Evaluated(
+        model="M1", benchmark="b", identity="i", data="d", judge=None, judge_is_judged=False,
+        judge_spec="s", judge_model="self", baseline=None, n=1, metrics=metrics,
+        unscored=Unscored(),
+    )  # fmt: skip

@@ -68,8 +68,6 @@ def test_hacked_and_quickstart_have_the_same_rules() -> None:
         ("gate.ruls=[]", "unknown key 'gate.ruls'; did you mean 'rules'?"),
         ("gate.rules=[{metric: x, rule: min, treshold: 1}]",
          "unknown key 'gate.rules.0.treshold'; did you mean 'threshold'?"),
-        ("engine.option.batch_size=3", "unknown key 'engine.option'; did you mean 'options'?"),
-        ("trainer.naem=trl", "unknown key 'trainer.naem'; did you mean 'name'?"),
         ("iterations=many", "iterations: Input should be a valid integer"),
         ("iterations=0", "iterations: Input should be greater than or equal to 1, found 0"),
         ("prompts.count=[]", "prompts.count: List should have at least 1 item"),

@@ -28,9 +28,8 @@ from harness.stages.candidates import candidates
 from harness.stages.judgments import judgments
 from harness.stages.pairs import pairs
 from harness.stages.prompts import prompts
-from harness.stages.seed import seed
+from harness.stages.seed import keep_seed, read_seed
 from judges.spec import load_spec
-from results.cache import CallCache
 from results.errors import UsageError
 from results.records import Candidate, Example, Prompt
 from tests.fakes import FakeEngine, failed, prompt_of
@@ -63,7 +62,7 @@ class Box:
         self.said = io.StringIO()
         self.reply = reply
         monkeypatch.setattr(harness.run, "open_engine", self._open)
-        small = ["prompts.count=[24]", "prompts.shots=3", "candidates.n=3",
+        small = ["prompts.count=[24]", "prompts.shots=3", "candidates.n=3", "pairs.min_pairs=1",
                  "evaluation.options={items: 10, rankings: 2}"]  # fmt: skip
         self.config = load_recipe("quickstart", [*small, *overrides]).config
         self.run = self.opened()
@@ -81,7 +80,6 @@ class Box:
         options = self.config.evaluation.options
         return Run(
             self.config, self.folder, display,
-            CallCache(self.folder / "calls.sqlite", records=self.folder),
             load_spec(self.config.judge.spec),
             open_benchmark(self.config.evaluation.benchmark, options), None, Path("m0"),
         )  # type: ignore[arg-type]  # fmt: skip
@@ -330,7 +328,7 @@ def test_prompts_of_a_file_never_share_an_id(box, tmp_path: Path) -> None:
     assert not (made.folder / "iter_2" / "prompts.jsonl").exists()
     null = rows(tmp_path / "n.jsonl", {"id": None, "prompt": "1?"}, {"id": None, "prompt": "2?"})
     other = box("prompts.source=file", null, name="null")
-    assert [p.id for p in prompts(other.run, 2, IFT)] == ["m2-1", "m2-2"]
+    assert [p.id for p in prompts(other.run, 2, IFT)] == ["line-1", "line-2"]
 
 
 def test_a_bad_line_of_a_prompt_file_is_named(box, tmp_path: Path) -> None:
@@ -353,13 +351,16 @@ def test_held_out_prompts_in_seed_data_are_an_error(box, tmp_path: Path, as_mess
     rows(path, {"prompt": "Fine?", "completion": "x"}, {"prompt": prompt, "completion": "y"})
     made = box("data={source: jsonl}", f"data.options={{ift: {path}}}")
     with pytest.raises(UsageError, match=r"1 IFT prompts are held out .*ift-2"):
-        seed(made.run)
+        read_seed(made.run)
     assert not (made.folder / "seed").exists()
 
 
 def test_seed_data_is_drawn_once(box) -> None:
     made = box("data.options={ift: 5, eft: 6}")
-    first = seed(made.run)
+    first = read_seed(made.run)
+    assert not (made.folder / "seed").exists()
+    keep_seed(made.run, first)
     before = {p: p.stat().st_mtime_ns for p in (made.folder / "seed").iterdir()}
-    assert seed(made.run) == first and len(first.ift) == 5 and len(first.eft) == 6
+    keep_seed(made.run, first)
+    assert read_seed(made.run) == first and len(first.ift) == 5 and len(first.eft) == 6
     assert {p: p.stat().st_mtime_ns for p in (made.folder / "seed").iterdir()} == before

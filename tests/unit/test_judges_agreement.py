@@ -176,3 +176,14 @@ def test_reading(tmp_path: Path) -> None:
         read_rankings(plain)
     with pytest.raises(SrlmError, match="no such file"):
         read_rankings(tmp_path / "none.jsonl")
+
+
+def test_a_repeated_prompt_id_is_refused_naming_both_lines(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    rows = [{"id": i, "prompt": "Q", "responses": []} for i in ("a", "b", "c", "b", "a")]
+    path.write_text("\n\n".join(json.dumps(row) for row in rows))  # blank lines count as lines
+    with pytest.raises(SrlmError, match=r"r\.jsonl:7: prompt id 'b' is there .*r\.jsonl:3; ") as it:
+        read_rankings(path)
+    assert "\n" not in str(it.value)
+    path.write_text("\n".join(json.dumps(row) for row in rows[:3]))
+    assert [item.id for item in read_rankings(path)] == ["a", "b", "c"]

@@ -7,6 +7,7 @@ import pytest
 from backends.engines.engine import Completion, Usage
 from judges.pointwise import (
     Score,
+    cluster_of,
     generate_config,
     judge_request,
     mean_scores,
@@ -44,6 +45,12 @@ def test_prompt_text() -> None:
     assert prompt_text("Hi") == prompt_text([USER]) == "Hi"
     assert prompt_text(TURNS) == "User: Hi\nAssistant: Hello\nUser: Bye"
     assert prompt_text([Message(role="system", content="S"), USER]) == "System: S\nUser: Hi"
+
+
+def test_a_cluster_is_the_prompts_text() -> None:
+    # The published name of a cluster: stored values are compared across runs by it.
+    assert cluster_of("Hi") == cluster_of([USER]) == "3639efcd08abb273"
+    assert cluster_of(TURNS) == cluster_of(prompt_text(TURNS)) != cluster_of("Hi")
 
 
 @pytest.mark.parametrize(

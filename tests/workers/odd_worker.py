@@ -34,6 +34,16 @@ def main() -> None:
         Path(sys.argv[2]).write_text(f"{os.getpid()} {child.pid}")
         emit({"event": "n", "i": 0})
         time.sleep(60)
+    elif what == "mute":
+        child = subprocess.Popen(["sleep", "60"])
+        emit({"event": "n", "child": child.pid})
+        if sys.argv[2] == "closed":  # the pipe ends, the process does not
+            os.closerange(3, 64)
+        time.sleep(60)
+    elif what == "slow":
+        for i in range(8):
+            time.sleep(0.5)
+            emit({"event": "n", "i": i})
     elif what == "environment":
         emit({"safe": os.environ["PYTHONSAFEPATH"], "mine": os.environ["MINE"], "pid": os.getpid(),
               "group": os.getpgrp()})  # fmt: skip

@@ -9,5 +9,10 @@ from backends.process import run_worker
 
 if __name__ == "__main__":
     run_worker(
-        "tests.workers.odd_worker", ["sleep", sys.argv[1]], Path(sys.argv[2]), {}, lambda e: None
+        "tests.workers.odd_worker",
+        ["sleep", sys.argv[1]],
+        Path(sys.argv[2]),
+        {},
+        on_event=lambda event: None,
+        silence_seconds=60,
     )
