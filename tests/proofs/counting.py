@@ -28,7 +28,8 @@ class CountingHf(HfEngine):
     ) -> list[Completion]:
         """As the hf engine; counted when the whole batch is there."""
         done = super().generate(requests, seeds, config)
-        lines = "".join(f"{self.identity} {seed}\n" for seed in seeds)
+        # A blank line ends a batch.
+        lines = "".join(f"{self.identity} {seed}\n" for seed in seeds) + "\n"
         with self.counter.open("ab") as file:
             file.write(lines.encode())
             file.flush()
