@@ -68,8 +68,12 @@ def run_worker(module: str, arguments: list[str], log: Path, environment: Mappin
                 if pipe is not None:
                     pipe.close()
     if code != 0:
+        said = _last_line(log, before)
+        ended = f"code {code}" if code > 0 else f"signal {-code} (out of memory, or killed)"
+        mend = "; free space" if "No space left" in said else ""
         raise SrlmError(
-            f"{module} ended with code {code}: {_last_line(log, before)} (whole log: {log})"
+            f"{module} ended with {ended}: {said} (whole log: {log}){mend}; "
+            "the same command goes on"
         )
 
 

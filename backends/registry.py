@@ -8,7 +8,7 @@ from typing import Any
 from backends.engines.engine import Engine
 from backends.models import LOCAL_EXTRA
 from backends.trainers.trainer import Trainer
-from results.plugins import Table, construct
+from results.plugins import Table, check_options, construct
 
 ENGINES = Table(
     "engine", "srlm.engines", {"hf": "backends.engines.hf:HfEngine"}, {"hf": LOCAL_EXTRA}
@@ -24,7 +24,8 @@ TRAINERS = Table(
 def open_engine(name: str, model: str, options: Mapping[str, Any]) -> Engine:
     """The engine ``name`` on ``model``; ``options`` are the engine's own settings."""
     factory = ENGINES.load(name)
-    engine: Engine = construct("engine", name, factory, {"model": model, **options})
+    check_options("engine", name, factory, options, given=("model",))
+    engine: Engine = construct("engine", name, factory, {**options, "model": model})
     return engine
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.benchmark import Benchmark
-from results.plugins import Table, construct
+from results.plugins import Table, check_options, construct
 from results.records import Example
 
 BENCHMARKS = Table(
@@ -48,5 +48,6 @@ def open_benchmark(name: str, options: Mapping[str, Any]) -> Benchmark:
 def load_seed_data(name: str, options: Mapping[str, Any], seed: int) -> SeedData:
     """Seed data from the source ``name``, drawn with ``seed``."""
     source: Callable[..., SeedData] = SOURCES.load(name)
-    data: SeedData = construct("data source", name, source, {"seed": seed, **options})
+    check_options("data source", name, source, options, given=("seed",))
+    data: SeedData = construct("data source", name, source, {**options, "seed": seed})
     return data

@@ -79,7 +79,7 @@ class Prompts(Section):
 
     source: Literal["self_instruct", "file"] = "self_instruct"
     path: str | None = None
-    count: Annotated[list[int], Field(min_length=1)] = [1000]
+    count: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [1000]
     shots: int = Field(default=8, ge=1)
     max_words: int = Field(default=150, ge=1)
     rounds: int = Field(default=6, ge=1)
@@ -175,7 +175,7 @@ class RunConfig(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     description: str = ""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**32, strict=True)
     iterations: int = Field(default=3, ge=1)
     model: Model
     data: Data

@@ -71,7 +71,9 @@ def _same_configuration(path: Path, ours: dict[str, Any]) -> None:
 
 def _same_inputs(manifest: Path, ours: dict[str, str]) -> None:
     header = read_json(manifest)
-    theirs = header.get("hashes", {}) if isinstance(header, dict) else {}
+    theirs = header.get("hashes") if isinstance(header, dict) else None
+    if not isinstance(theirs, dict):
+        raise UsageError(f"{manifest}: no 'hashes' in it; restore it or choose another --out")
     changed = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
     if changed:
         raise UsageError(

@@ -10,16 +10,27 @@ from harness.recipe import flatten
 from harness.run import Run
 from results.weights import text_hash, weights_hash
 
+FILES = ("prompts.path", "data.options.", "evaluation.options.")  # settings that may name files
+
 
 def input_hashes(run: Run, data: SeedData) -> dict[str, str]:
-    """Of weights, seed data and judge, and of every file that a setting names, by its key."""
+    """Of weights, seed data and judge, and of every file that data settings name, by its key."""
     hashes = {
         "base_weights": weights_hash(run.base),
         "ift": text_hash([e.model_dump() for e in data.ift]),
         "eft": text_hash([e.model_dump() for e in data.eft]),
         "judge": text_hash(run.spec.model_dump()),
     }
+    if run.config.judge.model != "self":
+        hashes["judge.model"] = text_hash(run.judge(run.base).caller.engine.identity)
     for key, value in flatten(run.config.model_dump(mode="json")).items():
-        if isinstance(value, str) and value and Path(value).is_file():
+        if key.startswith(FILES) and isinstance(value, str) and _is_file(value):
             hashes[key] = hashlib.sha256(Path(value).read_bytes()).hexdigest()
     return hashes
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # a phrase, not a path: too long, or with a NUL
+        return False

@@ -16,7 +16,7 @@ from harness.stages.evaluation import evaluation
 from harness.stages.gate import describe, gate, stop
 from harness.stages.judgments import check_unscored, judgments
 from harness.stages.pairs import pairs
-from harness.stages.prompts import prompts, read_prompt_file
+from harness.stages.prompts import check_shots, prompts, read_prompt_file
 from harness.stages.seed import keep_seed, read_seed
 from harness.stages.training import dpo, sft
 from results.records import Evaluated
@@ -37,6 +37,7 @@ def loop(run: Run) -> Outcome:
     All inputs are read before the folder is taken: a mistake in them leaves nothing behind.
     """
     data = read_seed(run)
+    check_shots(run, data.ift)
     if run.config.prompts.path is not None:
         read_prompt_file(Path(run.config.prompts.path))
     claim(run.folder, run.config, input_hashes(run, data))

@@ -106,7 +106,7 @@ def complete_options(
     Raises:
         UsageError: unknown option (with the nearest name), a missing one, or a wrong value.
     """
-    check_options(kind, name, factory, {**dict.fromkeys(given), **options})
+    check_options(kind, name, factory, options, given)
     target = factory.__init__ if inspect.isclass(factory) else factory
     try:
         hints = get_type_hints(target, include_extras=True)
@@ -129,9 +129,18 @@ def complete_options(
     return complete
 
 
-def check_options(kind: str, name: str, factory: Any, options: Mapping[str, Any]) -> None:
-    """Raises UsageError on an option that ``factory`` does not have, and on a missing one."""
-    known = inspect.signature(factory).parameters
+def check_options(
+    kind: str, name: str, factory: Any, options: Mapping[str, Any], given: Sequence[str] = ()
+) -> None:
+    """Raises UsageError on an option that ``factory`` does not have, and on a missing one.
+
+    Parameters in ``given`` are set by the caller: naming one as an option is refused too.
+    """
+    parameters = inspect.signature(factory).parameters
+    for option in options:
+        if option in given:
+            raise UsageError(f"{kind} {name!r}: {option!r} is not an option: it is set elsewhere")
+    known = {key: p for key, p in parameters.items() if key not in given}
     if not any(p.kind is p.VAR_KEYWORD for p in known.values()):
         for option in options:
             if option not in known:

@@ -12,6 +12,7 @@ from pydantic import Field
 from backends.engines.engine import Completion, GenerateConfig, Request, Usage
 from backends.models import LOCAL_EXTRA, model_folder
 from backends.tokens import chat_ids
+from results.errors import SrlmError
 from results.plugins import require
 from results.weights import weights_hash
 
@@ -67,7 +68,14 @@ class HfEngine:
             logging.set_verbosity_error()
             found = "cuda" if torch.cuda.is_available() else "cpu"
             device = found if self.device == "auto" else self.device
-            loaded = AutoModelForCausalLM.from_pretrained(self.folder, dtype=self.dtype)
+            try:
+                loaded = AutoModelForCausalLM.from_pretrained(self.folder, dtype=self.dtype)
+            except Exception as error:  # safetensors and transformers raise many kinds
+                why = " ".join(str(error).split())
+                raise SrlmError(
+                    f"{self.folder}: the weights cannot be loaded ({why}); "
+                    "restore them, or remove the folder of a run's checkpoint to train it again"
+                ) from error
             # Of the settings that came with the weights only what ends a turn counts: generate()
             # would take all that ours leave open from there, a repetition penalty for one.
             ends = loaded.generation_config.eos_token_id

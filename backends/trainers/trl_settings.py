@@ -20,7 +20,7 @@ class TrlSettings(BaseModel):
     Iterative Reasoning Preference Optimization), 0 = plain DPO.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     learning_rate: float = Field(gt=0)
     min_learning_rate: float = Field(default=0.0, ge=0)
     schedule: str = Field(default="cosine", pattern="^(cosine|linear|constant)$")

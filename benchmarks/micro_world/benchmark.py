@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 from collections import Counter
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from backends.collect import collect
 from backends.engines.caller import Answer, Caller
@@ -38,16 +41,22 @@ class MicroWorld:
 
     name = "micro_world"
 
-    def __init__(self, items: int = 400, rankings: int = 80, item_seed: int = 0,
-                 noise: float = 0.4, temperature: float = 0.7) -> None:  # fmt: skip
+    def __init__(
+        self,
+        items: Annotated[int, Field(ge=1)] = 400,
+        rankings: Annotated[int, Field(ge=1)] = 80,
+        item_seed: int = 0,
+        noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.4,
+        temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.7,
+    ) -> None:
         rng = random.Random(f"items:{item_seed}")
         self.tasks = [sample_task(rng, held=True) for _ in range(items)]
         self.rankings = ranked_answers(rankings, noise, random.Random(f"rankings:{item_seed}"))
         self.temperature = temperature
 
     def held_out(self, text: str) -> bool:
-        """Whether the hash of the text puts it into the held-out eighth."""
-        return held_out(text)
+        """Whether the hash of the text, in whatever spacing, puts it into the held-out eighth."""
+        return held_out(" ".join(text.split()))
 
     def evaluate(self, model: Caller, judge: Judge | None, baseline: Path | None, folder: Path,
                  seed: int) -> Evaluation:  # fmt: skip
@@ -150,7 +159,11 @@ def ranked_answers(n: int, noise: float, rng: random.Random) -> list[RankedPromp
     """
     rankings: list[RankedPrompt] = []
     used: set[str] = set()
+    tries = 0
     while len(rankings) < n:
+        tries += 1
+        if tries > 100 * n + 1000:
+            raise ValueError(f"rankings: {n} asked for, only {len(rankings)} different were found")
         task = sample_task(rng, held=True)
         answers: dict[int, str] = {}
         for _ in range(200):

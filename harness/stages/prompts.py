@@ -13,7 +13,7 @@ from backends.engines.engine import GenerateConfig, Request
 from harness.config import Prompts
 from harness.run import Run, StopRun
 from results.errors import UsageError
-from results.records import Example, Prompt
+from results.records import Conversation, Example, Prompt
 from results.store import RecordFile, read_json_lines
 
 
@@ -80,17 +80,29 @@ class _Filter:
 
 def _texts(ift: Sequence[Example]) -> list[str]:
     """The different instructions in one line each, as a model writes them; sorted."""
-    return sorted({" ".join(e.prompt.split()) for e in ift if isinstance(e.prompt, str)})
+    return sorted({" ".join(text.split()) for e in ift if (text := _one_turn(e.prompt))})
+
+
+def _one_turn(prompt: str | Conversation) -> str | None:
+    """The text of a prompt that is one user turn; a longer conversation is no instruction."""
+    if isinstance(prompt, str):
+        return prompt
+    return prompt[0].content if len(prompt) == 1 and prompt[0].role == "user" else None
+
+
+def check_shots(run: Run, ift: Sequence[Example]) -> None:
+    """Raises UsageError when the seed data has fewer instructions than a few-shot prompt shows."""
+    config, found = run.config.prompts, len(_texts(ift))
+    if config.source == "self_instruct" and run.config.iterations > 1 and found < config.shots:
+        raise UsageError(
+            f"prompts.shots is {config.shots}, but the seed data has {found} different "
+            "instructions; lower prompts.shots or give more seed data"
+        )
 
 
 def _self_instruct(run: Run, k: int, ift: list[Example], file: RecordFile[Prompt]) -> None:
     config = run.config.prompts
     texts = _texts(ift)
-    if len(texts) < config.shots:
-        raise UsageError(
-            f"prompts.shots is {config.shots}, but the seed data has {len(texts)} different "
-            "instructions; lower prompts.shots or give more seed data"
-        )
     wanted = _wanted(config, k)
     filters = _Filter(run, ift, wanted)
     caller = run.caller(run.base)

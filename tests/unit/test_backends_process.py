@@ -72,7 +72,8 @@ def test_failure_names_the_code_the_last_line_and_the_log(tmp_path: Path) -> Non
     with pytest.raises(SrlmError) as caught:
         work(log, "fail", on_event=seen.append)
     assert str(caught.value) == (
-        f"{WORKER} ended with code 1: the disk is on fire (whole log: {log})"
+        f"{WORKER} ended with code 1: the disk is on fire (whole log: {log}); "
+        "the same command goes on"
     )
     assert [e["i"] for e in seen] == [0]
 

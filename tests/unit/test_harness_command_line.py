@@ -95,6 +95,11 @@ def test_unknown_names_end_with_2_and_a_suggestion(capsys, tmp_path: Path) -> No
         ("engine.batch_size=many", "option batch_size: Input should be a valid integer"),
         ("engine.batch_size=0", "greater than or equal to 1, found 0"),
         ("engine.dtype=flaot32", "option dtype: "),
+        ("engine.model=/elsewhere", "'model' is not an option: it is set elsewhere"),
+        ("data.options.seed=4", "'seed' is not an option: it is set elsewhere"),
+        ("seed=4294967296", "seed: Input should be less than 4294967296"),
+        ("prompts.count=[0]", "prompts.count.0: Input should be greater than or equal to 1"),
+        ("sft.settings.learning_rate=.inf", "sft.settings.learning_rate: Input should be a finite"),
         (
             "data={source: jsonl, options: {ift: itf.jsonl, eft: e.jsonl}}",
             "itf.jsonl: no such file",

@@ -27,11 +27,11 @@ from harness.run import Run, StopRun
 from harness.stages.candidates import candidates
 from harness.stages.judgments import judgments
 from harness.stages.pairs import pairs
-from harness.stages.prompts import prompts
+from harness.stages.prompts import check_shots, prompts
 from harness.stages.seed import keep_seed, read_seed
 from judges.spec import load_spec
 from results.errors import UsageError
-from results.records import Candidate, Example, Prompt
+from results.records import Candidate, Example, Message, Prompt
 from tests.fakes import FakeEngine, failed, prompt_of
 
 ROOT = Path(__file__).parents[2]
@@ -339,7 +339,10 @@ def test_a_bad_line_of_a_prompt_file_is_named(box, tmp_path: Path) -> None:
 
 def test_too_few_instructions_for_the_shots(box) -> None:
     with pytest.raises(UsageError, match=r"prompts\.shots is 9, but the seed data has 8"):
-        prompts(box("prompts.shots=9").run, 2, IFT)
+        check_shots(box("prompts.shots=9").run, IFT)
+    messages = [e.model_copy(update={"prompt": [Message(role="user", content=str(e.prompt))]})
+                for e in IFT]  # fmt: skip
+    check_shots(box("prompts.shots=8").run, messages)
 
 
 @pytest.mark.parametrize("as_messages", [False, True])
