@@ -35,7 +35,11 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument("recipe", help="a shipped recipe (srlm ls recipes) or a YAML file")
     run.add_argument("overrides", nargs="*", metavar="key.sub=value", help="change a setting")
-    run.add_argument("--out", type=Path, help="run folder (default: runs/RECIPE)")
+    run.add_argument(
+        "--out",
+        type=Path,
+        help="run folder (default: runs/RECIPE, with overrides runs/RECIPE-HASH)",
+    )
     run.add_argument("--json", action="store_true", help="the final table as JSON on stdout")
     run.set_defaults(do=_run)
 
