@@ -34,7 +34,7 @@ class Outcome:
 def loop(run: Run) -> Outcome:
     """Runs or resumes the whole loop. Every stage whose file is finalised is only read.
 
-    All inputs are read before the folder is taken: a mistake in them leaves nothing behind.
+    All inputs are read before the folder is taken: a mistake in them leaves no run behind.
     """
     data = read_seed(run)
     check_shots(run, data.ift)
