@@ -85,10 +85,15 @@ class HfEngine:
         return self._model
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        """Longest prompts first, so that a batch pads little and memory runs out early or never."""
-        prompts = dict.fromkeys(r.prompt for r in requests)  # which draws share
-        lengths = {prompt: len(chat_ids(self.tokenizer, prompt)) for prompt in prompts}
-        order = sorted(range(len(requests)), key=lambda i: -lengths[requests[i].prompt])
+        """Longest prompts first, so that a batch pads little and memory runs out early or never;
+        the draws of one prompt side by side, because a batch reads each prompt once.
+        """
+        prompts = dict.fromkeys(r.prompt for r in requests)
+        places = {
+            prompt: (-len(chat_ids(self.tokenizer, prompt)), place)
+            for place, prompt in enumerate(prompts)
+        }
+        order = sorted(range(len(requests)), key=lambda i: places[requests[i].prompt])
         return [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
 
     def generate(self, requests: Sequence[Request], seeds: Sequence[int],
@@ -143,6 +148,7 @@ class HfEngine:
         with torch.inference_mode():
             out = model.generate(
                 **batch,
+                past_key_values=_shared_prefill(model, ids, batch),
                 generation_config=GenerationConfig(
                     do_sample=False,
                     max_new_tokens=steps,
@@ -181,6 +187,31 @@ def _before_torch() -> None:
     reads how they wait when it is imported, which importing a tokenizer does too.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def _shared_prefill(model: Any, ids: list[list[int]], batch: Any) -> Any:
+    """The KV cache of all columns but the last: each different prompt is read once and copied to
+    its other draws. Null where no prompt repeats.
+
+    Args:
+        model: the model.
+        ids: token ids a row, not padded.
+        batch: the same, padded: ``input_ids`` and ``attention_mask``, rows x columns.
+    """
+    from transformers import GenerationConfig
+
+    prompts = [tuple(row) for row in ids]
+    first = {prompt: prompts.index(prompt) for prompt in dict.fromkeys(prompts)}
+    if len(first) == len(prompts) or batch["input_ids"].shape[1] == 1:
+        return None
+    rows = list(first.values())
+    one = GenerationConfig(max_new_tokens=1, do_sample=False, return_dict_in_generate=True)
+    cache = model.generate(
+        **{name: tensor[rows, :-1] for name, tensor in batch.items()}, generation_config=one
+    ).past_key_values
+    place = {prompt: i for i, prompt in enumerate(first)}
+    cache.batch_select_indices(batch["input_ids"].new_tensor([place[p] for p in prompts]))
+    return cache
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> list[int]:

@@ -61,6 +61,34 @@ def test_the_seed_decides(engine: HfEngine) -> None:
     assert len(set(run(engine, [request] * 4, [7] * 4, SAMPLED))) == 1
 
 
+@pytest.mark.parametrize("config", [SAMPLED, GREEDY], ids=["sampled", "greedy"])
+def test_draws_of_a_prompt_share_its_prefill(
+    engine: HfEngine, config: GenerateConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["Sure", "Count from 3 to 5. Sure: 3, 4, 5.", "Sure", "1. List", "Sure"]
+    requests = [*map(user, texts), Request("Sure")]
+    alone_each = [alone(engine, r, s, config) for s, r in enumerate(requests)]
+    model = engine._load()
+    read: list[tuple[int, int]] = []
+    forward = model.forward
+
+    def counted(input_ids, **rest):
+        read.append(tuple(input_ids.shape))
+        return forward(input_ids=input_ids, **rest)
+
+    monkeypatch.setattr(model, "forward", counted)
+    assert run(engine, requests, list(range(len(requests))), config) == alone_each
+    # Four different prompts are read up to their last token; then all six rows go on by one.
+    assert read[0][0] == 4 and read[0][1] > 1
+    assert set(read[1:]) == {(6, 1)}
+
+
+def test_draws_stand_side_by_side_in_the_plan(engine: HfEngine) -> None:
+    texts = ["Say b.", "Say c.", "Say d."]  # of one length
+    requests = [Request(as_messages(t), draw) for draw in range(2) for t in texts]
+    assert engine.plan(requests) == [[0, 3, 1], [4, 2, 5]]
+
+
 def test_a_longer_limit_only_continues(engine: HfEngine) -> None:
     short = alone(engine, user("Sure"), 3, GenerateConfig(max_tokens=4))
     long = alone(engine, user("Sure"), 3, GenerateConfig(max_tokens=40))
