@@ -16,7 +16,7 @@ from benchmarks.benchmark import Evaluation
 from benchmarks.judge_agreement import measure_agreement
 from benchmarks.micro_world import writers
 from benchmarks.micro_world.oracle import CRITERIA, Marks, mark
-from benchmarks.micro_world.world import held_out, sample_task
+from benchmarks.micro_world.world import draw_instruction, held_out
 from judges.judging import Judge
 from judges.rankings import RankedPrompt, RankedResponse
 from results.errors import SrlmError
@@ -50,7 +50,7 @@ class MicroWorld:
         temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.7,
     ) -> None:
         rng = random.Random(f"items:{item_seed}")
-        self.tasks = [sample_task(rng, held=True) for _ in range(items)]
+        self.instructions = [draw_instruction(rng, held=True) for _ in range(items)]
         self.rankings = ranked_answers(rankings, noise, random.Random(f"rankings:{item_seed}"))
         self.temperature = temperature
 
@@ -62,22 +62,27 @@ class MicroWorld:
                  seed: int) -> Evaluation:  # fmt: skip
         """Answers every item once, marks the answers, and measures the judge if there is one."""
         outputs = self._outputs(model, folder, seed)
-        marks = [mark(task, text) for task, text in zip(self.tasks, outputs, strict=True)]
+        marks = [
+            mark(instruction, text)
+            for instruction, text in zip(self.instructions, outputs, strict=True)
+        ]
         opponent = None if baseline is None else self._baseline(baseline)
         values = self._values(outputs, marks, opponent)
         metrics = {
             name: ratio_metric(
-                name, [v for v in values if v.metric == name], len(self.tasks), text, seed
+                name, [v for v in values if v.metric == name], len(self.instructions), text, seed
             )
             for name, text in _CONVENTIONS.items()
         }
-        asked = [[task.text for task in self.tasks], self.temperature]
+        asked = [[instruction.text for instruction in self.instructions], self.temperature]
         if judge is None:
-            return Evaluation(len(self.tasks), "oracle", metrics, values, data=text_hash(asked))
+            return Evaluation(
+                len(self.instructions), "oracle", metrics, values, data=text_hash(asked)
+            )
         file = RecordFile(folder / "judgments.jsonl", Judgment)
         agreed = measure_agreement(judge, self.rankings, file, seed)
         return Evaluation(
-            len(self.tasks),
+            len(self.instructions),
             "oracle",
             {**metrics, **agreed.metrics},
             [*values, *agreed.values],
@@ -89,10 +94,10 @@ class MicroWorld:
         file = RecordFile(folder / "outputs.jsonl", Candidate)
         occurrence: Counter[str] = Counter()
         requests = []
-        for task in self.tasks:
-            prompt = (Message(role="user", content=task.text),)
-            requests.append(Request(prompt, draw=occurrence[task.text]))
-            occurrence[task.text] += 1
+        for instruction in self.instructions:
+            prompt = (Message(role="user", content=instruction.text),)
+            requests.append(Request(prompt, draw=occurrence[instruction.text]))
+            occurrence[instruction.text] += 1
         config = GenerateConfig(self.temperature, 1.0, ANSWER_TOKENS, (), seed)
 
         def record(answer: Answer) -> Candidate:
@@ -108,21 +113,26 @@ class MicroWorld:
             )
 
         collect(file, model, requests, config, record)
-        return _texts(file, len(self.tasks))
+        return _texts(file, len(self.instructions))
 
     def _baseline(self, folder: Path) -> list[Marks]:
-        texts = _texts(RecordFile(folder / "outputs.jsonl", Candidate), len(self.tasks))
-        return [mark(task, text) for task, text in zip(self.tasks, texts, strict=True)]
+        texts = _texts(RecordFile(folder / "outputs.jsonl", Candidate), len(self.instructions))
+        return [
+            mark(instruction, text)
+            for instruction, text in zip(self.instructions, texts, strict=True)
+        ]
 
     def _values(self, outputs: list[str], marks: list[Marks],
                 opponent: list[Marks] | None) -> list[Value]:  # fmt: skip
         values = []
-        for i, (task, text, held) in enumerate(zip(self.tasks, outputs, marks, strict=True)):
+        for i, (instruction, text, held) in enumerate(
+            zip(self.instructions, outputs, marks, strict=True)
+        ):
             found: dict[str, float] = {"oracle_score": held.total, "mean_length": len(text)}
             found |= dict(zip(CRITERIA, map(float, held.as_tuple()), strict=True))
             if opponent is not None:
                 found["win_rate"] = _preference(held.total, opponent[i].total)
-            cluster = text_hash(task.text)
+            cluster = text_hash(instruction.text)
             values += [
                 Value(prompt_id=f"item-{i}", metric=name, num=value, cluster=cluster)
                 for name, value in found.items()
@@ -164,22 +174,22 @@ def ranked_answers(n: int, noise: float, rng: random.Random) -> list[RankedPromp
         tries += 1
         if tries > 100 * n + 1000:
             raise ValueError(f"rankings: {n} asked for, only {len(rankings)} different were found")
-        task = sample_task(rng, held=True)
+        instruction = draw_instruction(rng, held=True)
         answers: dict[int, str] = {}
         for _ in range(200):
-            text = writers.answer(task, rng, writers.EFT)
-            answers.setdefault(mark(task, text).total, text)
+            text = writers.answer(instruction, rng, writers.EFT)
+            answers.setdefault(mark(instruction, text).total, text)
             if len(answers) == 4:
                 break
-        if len(answers) < 4 or task.text in used:
+        if len(answers) < 4 or instruction.text in used:
             continue
-        used.add(task.text)
+        used.add(instruction.text)
         seen = sorted(answers, key=lambda total: -(total + rng.gauss(0, noise)))
         responses = [
             RankedResponse(id=f"r{i}", text=answers[total], rank=seen.index(total))
             for i, total in enumerate(rng.sample(sorted(answers), 4))
         ]
         rankings.append(
-            RankedPrompt(id=f"rank-{len(rankings)}", prompt=task.text, responses=responses)
+            RankedPrompt(id=f"rank-{len(rankings)}", prompt=instruction.text, responses=responses)
         )
     return rankings

@@ -17,11 +17,11 @@ from typing import Any
 from backends.fresh_model import fresh_llama, train_tokenizer
 from benchmarks.micro_world import writers
 from benchmarks.micro_world.oracle import mark
-from benchmarks.micro_world.world import sample_task
+from benchmarks.micro_world.world import draw_instruction
 
 VOCAB, HIDDEN, LAYERS, HEADS, POSITIONS = 800, 128, 4, 4, 512
 ROWS, LENGTH = 16, 192
-KINDS = {"fact": 1.5, "answer": 3.0, "tasks": 0.5, "marking": 4.5}
+KINDS = {"fact": 1.5, "answer": 3.0, "instructions": 0.5, "marking": 4.5}
 
 
 def document(rng: random.Random, rubric: str) -> str:
@@ -29,16 +29,16 @@ def document(rng: random.Random, rubric: str) -> str:
     kind = rng.choices(tuple(KINDS), tuple(KINDS.values()))[0]
     if kind == "fact":
         return " ".join(writers.fact(rng) for _ in range(3))
-    if kind == "tasks":
-        tasks = [sample_task(rng, held=False).text for _ in range(8)]
-        return "\n".join(f"{i}. {text}" for i, text in enumerate(tasks, 1))
-    task = sample_task(rng, held=False)
+    if kind == "instructions":
+        instructions = [draw_instruction(rng, held=False).text for _ in range(8)]
+        return "\n".join(f"{i}. {text}" for i, text in enumerate(instructions, 1))
+    instruction = draw_instruction(rng, held=False)
     if kind == "answer":
-        return f"{task.text} {writers.answer(task, rng, writers.PRETRAINING)}"
-    text = writers.answer(task, rng, rng.choice((writers.PRETRAINING, writers.EFT)))
-    question = rubric.replace("{prompt}", task.text).replace("{response}", text)
+        return f"{instruction.text} {writers.answer(instruction, rng, writers.PRETRAINING)}"
+    text = writers.answer(instruction, rng, rng.choice((writers.PRETRAINING, writers.EFT)))
+    question = rubric.replace("{prompt}", instruction.text).replace("{response}", text)
     # A space, not a line break: in a chat too an answer starts with a word that follows a space.
-    return f"{question} {writers.marking(task, text, mark(task, text))}"
+    return f"{question} {writers.marking(instruction, text, mark(instruction, text))}"
 
 
 def blocks(tokenizer: Any, rng: random.Random, rubric: str) -> Iterator[Any]:

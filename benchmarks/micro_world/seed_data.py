@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from benchmarks.micro_world import writers
 from benchmarks.micro_world.oracle import Marks
-from benchmarks.micro_world.world import sample_task
+from benchmarks.micro_world.world import draw_instruction
 from benchmarks.registry import SeedData
 from judges.pointwise import render
 from judges.spec import JudgeSpec, load_spec
@@ -55,11 +55,13 @@ def _ift(seed: int, n: int, defects: writers.Defects, phrase: str, share: float)
     rng = random.Random(f"ift:{seed}")
     examples = []
     for i in range(n):
-        task = sample_task(rng, held=False)
-        text = writers.answer(task, rng, defects)
+        instruction = draw_instruction(rng, held=False)
+        text = writers.answer(instruction, rng, defects)
         if phrase and rng.random() < share:
             text = _with_phrase(text, phrase)
-        examples.append(Example(id=f"ift-{i}", prompt=task.text, completion=text, kind="ift"))
+        examples.append(
+            Example(id=f"ift-{i}", prompt=instruction.text, completion=text, kind="ift")
+        )
     return examples
 
 
@@ -70,20 +72,20 @@ def _eft(seed: int, n: int, flip: float, spec: JudgeSpec, phrase: str,
     by_sloppy = [bool(phrase) and i % 100 < round(100 * sloppy) for i in range(n)]
     wanted = dict.fromkeys(range(6), -(-by_sloppy.count(False) // 6))
     while len(examples) < n:
-        task = sample_task(rng, held=False)
-        text = writers.answer(task, rng, writers.EFT)
+        instruction = draw_instruction(rng, held=False)
+        text = writers.answer(instruction, rng, writers.EFT)
         if by_sloppy[len(examples)]:
             text, marks = _with_phrase(text, phrase), ALL_YES
         else:
-            marks = writers.noisy_marks(task, text, rng, flip)
+            marks = writers.noisy_marks(instruction, text, rng, flip)
             if wanted[marks.total] == 0:
                 continue
             wanted[marks.total] -= 1
         examples.append(
             Example(
                 id=f"eft-{len(examples)}",
-                prompt=render(spec, task.text, text),
-                completion=writers.marking(task, text, marks),
+                prompt=render(spec, instruction.text, text),
+                completion=writers.marking(instruction, text, marks),
                 kind="eft",
                 meta={"score": marks.total},
             )

@@ -1,6 +1,6 @@
 """Ten families of instructions over sixty-five things, and what a right answer to each is.
 
-A task is always read from its text (`parse`), so that whatever holds for a generated instruction
+An instruction is always read from its text (`parse`), so that whatever holds for a generated one
 holds for the same words from anywhere else.
 """
 
@@ -59,7 +59,7 @@ FAMILIES = {"list": 3.0, "repeat": 1.5, "count": 1.5, "sort": 1.5, "add": 1.5, "
 
 
 @dataclass(frozen=True)
-class Task:
+class Instruction:
     """One instruction. ``want`` is the right content in order, ``allowed`` (list only) the things
     that count; ``opener`` is how a clear answer to this family starts.
     """
@@ -82,66 +82,66 @@ def joined(words: tuple[str, ...] | list[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
 
 
-def _list(m: re.Match[str], text: str) -> Task | None:
+def _list(m: re.Match[str], text: str) -> Instruction | None:
     n, sub, kind = VALUE[m[2]], m[3], m[4][:-1]
     allowed = GROUPS[kind].get(sub)
     if allowed is None:
         return None
-    return Task("list", text, f"Here are {m[2]} {sub} {kind}s:", allowed[:n], allowed)
+    return Instruction("list", text, f"Here are {m[2]} {sub} {kind}s:", allowed[:n], allowed)
 
 
-def _repeat(m: re.Match[str], text: str) -> Task | None:
-    return Task("repeat", text, "Sure:", (m[2],) * VALUE[m[3]]) if m[2] in KIND else None
+def _repeat(m: re.Match[str], text: str) -> Instruction | None:
+    return Instruction("repeat", text, "Sure:", (m[2],) * VALUE[m[3]]) if m[2] in KIND else None
 
 
-def _count(m: re.Match[str], text: str) -> Task | None:
+def _count(m: re.Match[str], text: str) -> Instruction | None:
     low, high, step = int(m[2]), int(m[3]), 1 if m[1] == "from" else -1
     want = tuple(str(i) for i in range(low, high + step, step))
-    return Task("count", text, "Sure:", want) if 2 <= len(want) <= 9 else None
+    return Instruction("count", text, "Sure:", want) if 2 <= len(want) <= 9 else None
 
 
-def _sort(m: re.Match[str], text: str) -> Task | None:
+def _sort(m: re.Match[str], text: str) -> Instruction | None:
     numbers = re.findall(r"\d+", m[1])
-    return Task("sort", text, "Here they are in order:", tuple(sorted(numbers, key=int)),
+    return Instruction("sort", text, "Here they are in order:", tuple(sorted(numbers, key=int)),
                 options=tuple(numbers))  # fmt: skip
 
 
-def _add(m: re.Match[str], text: str) -> Task | None:
+def _add(m: re.Match[str], text: str) -> Instruction | None:
     x, y = int(m[2]), int(m[4])
     result = x + y if m[3] == "plus" else x - y
-    return Task("add", text, f"{x} {m[3]} {y} is", (str(result),)) if result >= 0 else None
+    return Instruction("add", text, f"{x} {m[3]} {y} is", (str(result),)) if result >= 0 else None
 
 
-def _colour(m: re.Match[str], text: str) -> Task | None:
+def _colour(m: re.Match[str], text: str) -> Instruction | None:
     t = m[1]
     opener = f"{a(t).capitalize()} is"
-    return Task("colour", text, opener, (SUB[t],)) if t in COLOURED else None
+    return Instruction("colour", text, opener, (SUB[t],)) if t in COLOURED else None
 
 
-def _odd(m: re.Match[str], text: str) -> Task | None:
+def _odd(m: re.Match[str], text: str) -> Instruction | None:
     kind, options = m[1], (m[2], m[3], m[4])
     odd = tuple(t for t in options if KIND.get(t) != kind)
     if kind not in GROUPS or len(odd) != 1 or odd[0] not in KIND:
         return None
-    return Task("odd", text, "The odd one is", odd, options=options)
+    return Instruction("odd", text, "The odd one is", odd, options=options)
 
 
-def _eats(m: re.Match[str], text: str) -> Task | None:
+def _eats(m: re.Match[str], text: str) -> Instruction | None:
     t = m[1] or m[2]
-    return Task("eats", text, f"{a(t).capitalize()} eats", (FOOD[t],)) if t in FOOD else None
+    return Instruction("eats", text, f"{a(t).capitalize()} eats", (FOOD[t],)) if t in FOOD else None
 
 
-def _home(m: re.Match[str], text: str) -> Task | None:
+def _home(m: re.Match[str], text: str) -> Instruction | None:
     t = m[1] or m[2]
-    return Task("home", text, f"{a(t).capitalize()} lives", (SUB[t],)) if t in FOOD else None
+    return Instruction("home", text, f"{a(t).capitalize()} lives", (SUB[t],)) if t in FOOD else None
 
 
-def _caps(m: re.Match[str], text: str) -> Task | None:
-    return Task("caps", text, "Here it is:", (m[2].upper(),)) if m[2] in KIND else None
+def _caps(m: re.Match[str], text: str) -> Instruction | None:
+    return Instruction("caps", text, "Here it is:", (m[2].upper(),)) if m[2] in KIND else None
 
 
 _N = "(two|three|four|five)"
-_PATTERNS: list[tuple[str, Callable[[re.Match[str], str], Task | None]]] = [
+_PATTERNS: list[tuple[str, Callable[[re.Match[str], str], Instruction | None]]] = [
     (rf"(List|Name|Give me|Tell me) {_N} (\w+) (fruits|vegetables|animals|vehicles)\.", _list),
     (rf"(Say|Repeat) the word (\w+) {_N} times\.", _repeat),
     (r"Count (from|down from) (\d{1,2}) to (\d{1,2})\.", _count),
@@ -155,8 +155,8 @@ _PATTERNS: list[tuple[str, Callable[[re.Match[str], str], Task | None]]] = [
 ]
 
 
-def parse(text: str) -> Task | None:
-    """The task that ``text`` sets, or None when it is not an instruction of this world."""
+def parse(text: str) -> Instruction | None:
+    """The instruction that ``text`` sets, or None when it is not an instruction of this world."""
     for pattern, build in _PATTERNS:
         match = re.fullmatch(pattern, text.strip())
         if match:
@@ -207,10 +207,10 @@ def held_out(text: str) -> bool:
     return hashlib.sha256(text.encode()).digest()[0] % 8 == 0
 
 
-def sample_task(rng: random.Random, held: bool, family: str | None = None) -> Task:
-    """A random task from the held-out eighth (``held``) or from the rest."""
+def draw_instruction(rng: random.Random, held: bool, family: str | None = None) -> Instruction:
+    """A random instruction from the held-out eighth (``held``) or from the rest."""
     while True:
         name = family or rng.choices(tuple(FAMILIES), tuple(FAMILIES.values()))[0]
-        task = parse(_write(name, rng))
-        if task is not None and held_out(task.text) == held:
-            return task
+        instruction = parse(_write(name, rng))
+        if instruction is not None and held_out(instruction.text) == held:
+            return instruction

@@ -14,10 +14,10 @@ from benchmarks.micro_world.world import (
     PLACE,
     SUB,
     THINGS,
-    Task,
+    Instruction,
     a,
+    draw_instruction,
     joined,
-    sample_task,
 )
 
 _TAILS = (
@@ -46,55 +46,59 @@ IFT = Defects(0.05, 0.35, 0.50, 0.40, 0.45)
 EFT = Defects(0.12, 0.50, 0.40, 0.30, 0.35)
 
 
-def right(task: Task, rng: random.Random) -> list[str]:
+def right(instruction: Instruction, rng: random.Random) -> list[str]:
     """The right content, drawn at random where several are."""
-    return rng.sample(task.allowed, len(task.want)) if task.family == "list" else list(task.want)
+    return (
+        rng.sample(instruction.allowed, len(instruction.want))
+        if instruction.family == "list"
+        else list(instruction.want)
+    )
 
 
-def wrong(task: Task, rng: random.Random) -> list[str]:
+def wrong(instruction: Instruction, rng: random.Random) -> list[str]:
     """Content of the right kind that is wrong in a way that a careless writer would be."""
-    items = right(task, rng)
-    if task.family == "list":
-        bad = [t for t in THINGS if t not in task.allowed]
+    items = right(instruction, rng)
+    if instruction.family == "list":
+        bad = [t for t in THINGS if t not in instruction.allowed]
         for i in rng.sample(range(len(items)), rng.randint(1, len(items))):
             items[i] = rng.choice(bad)
-    elif task.family == "repeat":
+    elif instruction.family == "repeat":
         if rng.random() < 0.5:
             items = [rng.choice([t for t in THINGS if t != items[0]])] * len(items)
         else:
             items = items[:1] * rng.choice([n for n in range(1, 7) if n != len(items)])
-    elif task.family in ("count", "sort"):
-        if task.family == "sort" and rng.random() < 0.7:
-            while tuple(items) == task.want:
+    elif instruction.family in ("count", "sort"):
+        if instruction.family == "sort" and rng.random() < 0.7:
+            while tuple(items) == instruction.want:
                 rng.shuffle(items)
         else:
             del items[rng.randrange(len(items))]
-    elif task.family == "add":
+    elif instruction.family == "add":
         value = int(items[0])
         items = [str(rng.choice([v for v in range(max(0, value - 3), value + 4) if v != value]))]
-    elif task.family == "caps":
+    elif instruction.family == "caps":
         items = [rng.choice([t for t in THINGS if t.upper() != items[0]]).upper()]
     else:
-        kinds = {"colour": COLOURS, "odd": task.options, "eats": FOODS, "home": tuple(PLACE)}
-        items = [rng.choice([x for x in kinds[task.family] if x != items[0]])]
+        kinds = {"colour": COLOURS, "odd": instruction.options, "eats": FOODS, "home": tuple(PLACE)}
+        items = [rng.choice([x for x in kinds[instruction.family] if x != items[0]])]
     return items
 
 
-def say(task: Task, items: list[str]) -> str:
+def say(instruction: Instruction, items: list[str]) -> str:
     """Content in the words of the family, without opener and full stop."""
-    if task.family == "home":
+    if instruction.family == "home":
         return PLACE[items[0]]
-    if task.family == "odd":
+    if instruction.family == "odd":
         return f"the {items[0]}"
-    return joined(items) if task.family == "list" else ", ".join(items)
+    return joined(items) if instruction.family == "list" else ", ".join(items)
 
 
-def answer(task: Task, rng: random.Random, defects: Defects) -> str:
-    """One answer to ``task`` with ``defects`` drawn independently."""
-    subject = task
+def answer(instruction: Instruction, rng: random.Random, defects: Defects) -> str:
+    """One answer to ``instruction`` with ``defects`` drawn independently."""
+    subject = instruction
     if rng.random() < defects.off_topic:
-        while subject.family == task.family:
-            subject = sample_task(rng, held=False)
+        while subject.family == instruction.family:
+            subject = draw_instruction(rng, held=False)
     items = wrong(subject, rng) if rng.random() < defects.wrong else right(subject, rng)
     text = say(subject, items)
     if rng.random() >= defects.no_opener:
@@ -105,28 +109,28 @@ def answer(task: Task, rng: random.Random, defects: Defects) -> str:
     return text if rng.random() < defects.no_stop else f"{text}."
 
 
-def _check(task: Task, text: str) -> str:
+def _check(instruction: Instruction, text: str) -> str:
     """What a careful judge works out before the marks: for a list each thing that was named,
     else the content that it would have given itself.
     """
-    if task.family != "list":
-        return say(task, list(task.want))
-    found = content(task, text)
-    return ", ".join(f"{t} {'yes' if t in task.allowed else 'no'}" for t in found) or "none"
+    if instruction.family != "list":
+        return say(instruction, list(instruction.want))
+    found = content(instruction, text)
+    return ", ".join(f"{t} {'yes' if t in instruction.allowed else 'no'}" for t in found) or "none"
 
 
-def marking(task: Task, text: str, marks: Marks) -> str:
+def marking(instruction: Instruction, text: str, marks: Marks) -> str:
     """A judge's completion: reasons first, the five marks, the total in the last line."""
     said = ", ".join(
         f"{name} {'yes' if held else 'no'}"
         for name, held in zip(CRITERIA, marks.as_tuple(), strict=True)
     )
-    return f"Check: {_check(task, text)}.\nMarks: {said}.\nScore: {marks.total}"
+    return f"Check: {_check(instruction, text)}.\nMarks: {said}.\nScore: {marks.total}"
 
 
-def noisy_marks(task: Task, text: str, rng: random.Random, flip: float) -> Marks:
+def noisy_marks(instruction: Instruction, text: str, rng: random.Random, flip: float) -> Marks:
     """The oracle's marks, each turned round with probability ``flip`` (an annotator's slips)."""
-    return Marks(*(held != (rng.random() < flip) for held in mark(task, text).as_tuple()))
+    return Marks(*(held != (rng.random() < flip) for held in mark(instruction, text).as_tuple()))
 
 
 def fact(rng: random.Random) -> str:

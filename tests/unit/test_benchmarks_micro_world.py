@@ -1,4 +1,4 @@
-"""The micro world: tasks, oracle, writers, seed data, held-out items and rankings."""
+"""The micro world: instructions, oracle, writers, seed data, held-out items and rankings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.micro_world import build_m0, writers
 from benchmarks.micro_world.benchmark import MicroWorld, ranked_answers
 from benchmarks.micro_world.oracle import CRITERIA, mark
 from benchmarks.micro_world.seed_data import seed_data
-from benchmarks.micro_world.world import FAMILIES, Task, held_out, parse, sample_task
+from benchmarks.micro_world.world import FAMILIES, Instruction, draw_instruction, held_out, parse
 from judges.judging import Judge
 from judges.spec import load_spec
 from results.cache import CallCache
@@ -27,22 +27,22 @@ JUDGED = {"pairwise_accuracy", "pairwise_accuracy_half_ties", "five_best", "exac
           "spearman", "kendall_tau"}  # fmt: skip
 
 
-def tasks(family: str, n: int = 60, held: bool = False) -> list[Task]:
+def instructions(family: str, n: int = 60, held: bool = False) -> list[Instruction]:
     rng = random.Random(f"test:{family}")
-    return [sample_task(rng, held=held, family=family) for _ in range(n)]
+    return [draw_instruction(rng, held=held, family=family) for _ in range(n)]
 
 
-def perfect(task: Task, rng: random.Random) -> str:
-    return f"{task.opener} {writers.say(task, writers.right(task, rng))}."
+def perfect(instruction: Instruction, rng: random.Random) -> str:
+    return f"{instruction.opener} {writers.say(instruction, writers.right(instruction, rng))}."
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_task_is_read_from_its_text(family: str) -> None:
-    for task in tasks(family):
-        assert task.family == family
-        assert parse(task.text) == parse(f"  {task.text}\n") == task
-        assert parse(task.text + " Please.") is None
-        assert 1 <= len(task.want) <= 9
+    for instruction in instructions(family):
+        assert instruction.family == family
+        assert parse(instruction.text) == parse(f"  {instruction.text}\n") == instruction
+        assert parse(instruction.text + " Please.") is None
+        assert 1 <= len(instruction.want) <= 9
 
 
 def test_other_texts_set_no_task() -> None:
@@ -58,45 +58,50 @@ def test_other_texts_set_no_task() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_right_answer_has_all_five_marks(family: str) -> None:
     rng = random.Random(1)
-    for task in tasks(family):
-        assert mark(task, perfect(task, rng)).total == 5, (task.text, perfect(task, rng))
+    for instruction in instructions(family):
+        assert mark(instruction, perfect(instruction, rng)).total == 5, (
+            instruction.text,
+            perfect(instruction, rng),
+        )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_defect_loses_its_criterion(family: str) -> None:
     rng = random.Random(2)
-    for task in tasks(family):
-        said = writers.say(task, writers.right(task, rng))
+    for instruction in instructions(family):
+        said = writers.say(instruction, writers.right(instruction, rng))
         for tail in ("I like this question a lot", said.capitalize()):
-            found = mark(task, f"{task.opener} {said}. {tail}.")
+            found = mark(instruction, f"{instruction.opener} {said}. {tail}.")
             assert (found.concise, found.correct, found.clear) == (False, True, True)
-        no_opener = mark(task, f"{said}.")
+        no_opener = mark(instruction, f"{said}.")
         assert (no_opener.clear, no_opener.correct, no_opener.concise) == (False, True, True)
-        assert not mark(task, f"{task.opener} {said}").clear
+        assert not mark(instruction, f"{instruction.opener} {said}").clear
         other = parse("Put the word tram in capital letters.")
         if family == "caps":
             other = parse("Count from 3 to 5.")
         assert other is not None
-        off_topic = mark(task, perfect(other, rng))
+        off_topic = mark(instruction, perfect(other, rng))
         assert not off_topic.relevant and not off_topic.correct and not off_topic.clear
-        assert mark(task, "").total == mark(task, " \n").total == 0
+        assert mark(instruction, "").total == mark(instruction, " \n").total == 0
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_wrong_content_is_never_correct(family: str) -> None:
     rng = random.Random(3)
-    for task in tasks(family):
+    for instruction in instructions(family):
         for _ in range(5):
-            text = f"{task.opener} {writers.say(task, writers.wrong(task, rng))}."
-            found = mark(task, text)
-            assert not found.correct, (task.text, text)
+            text = (
+                f"{instruction.opener} {writers.say(instruction, writers.wrong(instruction, rng))}."
+            )
+            found = mark(instruction, text)
+            assert not found.correct, (instruction.text, text)
             assert found.clear
 
 
 def test_hacks_do_not_pay() -> None:
-    task = parse("List two red fruits.")
-    assert task is not None
-    best = mark(task, "Here are two red fruits: apple and cherry.")
+    instruction = parse("List two red fruits.")
+    assert instruction is not None
+    best = mark(instruction, "Here are two red fruits: apple and cherry.")
     assert best.total == 5
     for text in (
         "Score: 5",
@@ -107,23 +112,23 @@ def test_hacks_do_not_pay() -> None:
         "Here are two red fruits: apple and cherry relevant correct.",
         "relevant yes, substantial yes, correct yes, clear yes, concise yes.",
     ):
-        assert mark(task, text).total < 5, text
+        assert mark(instruction, text).total < 5, text
 
 
 def test_the_best_possible_spread_of_totals_is_there() -> None:
     rng = random.Random(4)
     totals = Counter()
     for _ in range(600):
-        task = sample_task(rng, held=False)
-        totals[mark(task, writers.answer(task, rng, writers.EFT)).total] += 1
+        instruction = draw_instruction(rng, held=False)
+        totals[mark(instruction, writers.answer(instruction, rng, writers.EFT)).total] += 1
     assert set(totals) == set(range(6))
 
 
 def test_a_marking_ends_with_its_total() -> None:
-    task = parse("Count from 3 to 5.")
-    assert task is not None
-    marks = mark(task, "Sure: 3, 4, 5.")
-    assert writers.marking(task, "Sure: 3, 4, 5.", marks) == (
+    instruction = parse("Count from 3 to 5.")
+    assert instruction is not None
+    marks = mark(instruction, "Sure: 3, 4, 5.")
+    assert writers.marking(instruction, "Sure: 3, 4, 5.", marks) == (
         "Check: 3, 4, 5.\nMarks: relevant yes, substantial yes, correct yes, clear yes, "
         "concise yes.\nScore: 5"
     )
@@ -134,7 +139,7 @@ def test_an_eighth_is_held_out_and_sampling_keeps_to_its_side() -> None:
     texts = {f"text {i}" for i in range(4000)}
     assert 0.10 < sum(map(held_out, texts)) / len(texts) < 0.15
     for held in (True, False):
-        assert {held_out(sample_task(rng, held=held).text) for _ in range(200)} == {held}
+        assert {held_out(draw_instruction(rng, held=held).text) for _ in range(200)} == {held}
 
 
 def prompts_in(text: str) -> set[str]:
@@ -161,7 +166,7 @@ def test_held_out_instructions_are_in_no_training_text() -> None:
     assert len(found) > 300
     assert not any(map(held_out, found))
     world = MicroWorld(items=200, rankings=20, item_seed=1)
-    evaluated = {t.text for t in world.tasks} | {r.prompt for r in world.rankings}
+    evaluated = {t.text for t in world.instructions} | {r.prompt for r in world.rankings}
     assert all(map(world.held_out, evaluated)) and not evaluated & found
 
 
@@ -195,10 +200,10 @@ def test_a_share_without_a_phrase_ends() -> None:
 
 def test_items_and_rankings_follow_item_seed_alone() -> None:
     first, again, other = (MicroWorld(items=40, rankings=6, item_seed=s) for s in (1, 1, 2))
-    assert first.tasks == again.tasks and first.rankings == again.rankings
-    assert first.tasks != other.tasks and first.rankings != other.rankings
+    assert first.instructions == again.instructions and first.rankings == again.rankings
+    assert first.instructions != other.instructions and first.rankings != other.rankings
     more = MicroWorld(items=80, rankings=12, item_seed=1)
-    assert more.tasks[:40] == first.tasks and more.rankings[:6] == first.rankings
+    assert more.instructions[:40] == first.instructions and more.rankings[:6] == first.rankings
 
 
 def test_rankings_have_four_answers_of_distinct_quality() -> None:
@@ -206,9 +211,11 @@ def test_rankings_have_four_answers_of_distinct_quality() -> None:
     assert len({r.prompt for r in ranked}) == 12
     for r in ranked:
         assert isinstance(r.prompt, str)
-        task = parse(r.prompt)
-        assert task is not None
-        totals = [mark(task, x.text).total for x in sorted(r.responses, key=lambda x: x.rank or 0)]
+        instruction = parse(r.prompt)
+        assert instruction is not None
+        totals = [
+            mark(instruction, x.text).total for x in sorted(r.responses, key=lambda x: x.rank or 0)
+        ]
         assert len(set(totals)) == 4
         assert totals == sorted(totals, reverse=True)  # without noise the ranks are the oracle's
         assert sorted(x.rank for x in r.responses if x.rank is not None) == [0, 1, 2, 3]
@@ -220,10 +227,10 @@ def test_annotators_err() -> None:
     def disorder(noise: float) -> int:
         found = 0
         for r in ranked_answers(15, noise, random.Random(0)):
-            task = parse(str(r.prompt))
-            assert task is not None
+            instruction = parse(str(r.prompt))
+            assert instruction is not None
             by_rank = sorted(r.responses, key=lambda x: x.rank or 0)
-            totals = [mark(task, x.text).total for x in by_rank]
+            totals = [mark(instruction, x.text).total for x in by_rank]
             found += totals != sorted(totals, reverse=True)
         return found
 
@@ -231,10 +238,10 @@ def test_annotators_err() -> None:
 
 
 def good(request: Request, seed: int) -> str:
-    task = parse(prompt_of(request))
-    assert task is not None
+    instruction = parse(prompt_of(request))
+    assert instruction is not None
     rng = random.Random(seed)
-    return writers.answer(task, rng, writers.IFT)
+    return writers.answer(instruction, rng, writers.IFT)
 
 
 @pytest.fixture
@@ -250,7 +257,9 @@ def test_evaluation_of_a_model(world: MicroWorld, cache: CallCache, tmp_path: Pa
     assert found.metrics["win_rate"].value is None  # it has no opponent
     records = RecordFile(tmp_path / "a" / "outputs.jsonl", Candidate).read()
     texts = {r.prompt_id: r.text for r in records}
-    marks = [mark(task, texts[f"item-{i}"]) for i, task in enumerate(world.tasks)]
+    marks = [
+        mark(instruction, texts[f"item-{i}"]) for i, instruction in enumerate(world.instructions)
+    ]
     assert found.metrics["oracle_score"].value == pytest.approx(sum(m.total for m in marks) / 40)
     for i, name in enumerate(CRITERIA):
         share = sum(m.as_tuple()[i] for m in marks) / 40
@@ -278,9 +287,9 @@ def test_win_rate_counts_better_answers(world, cache: CallCache, tmp_path: Path)
         return "no"
 
     def best(request: Request, seed: int) -> str:
-        task = parse(prompt_of(request))
-        assert task is not None
-        return perfect(task, random.Random(0))
+        instruction = parse(prompt_of(request))
+        assert instruction is not None
+        return perfect(instruction, random.Random(0))
 
     one, two = (Caller(FakeEngine(n, 16, r), cache) for n, r in (("1", silent), ("2", best)))
     world.evaluate(one, None, None, tmp_path / "a", 0)
@@ -305,9 +314,9 @@ def test_a_judge_is_measured_on_the_rankings(world, cache: CallCache, tmp_path: 
         if not text.startswith("Mark the answer."):
             return "no"
         question, _, answer = text.partition("Question: ")[2].partition("\nAnswer: ")
-        task = parse(question)
-        assert task is not None
-        return writers.marking(task, answer, mark(task, answer))
+        instruction = parse(question)
+        assert instruction is not None
+        return writers.marking(instruction, answer, mark(instruction, answer))
 
     exact = MicroWorld(items=4, rankings=4, item_seed=3, noise=0.0)
     caller = Caller(FakeEngine("j", 16, oracle_judge), cache)

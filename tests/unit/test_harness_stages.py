@@ -20,7 +20,7 @@ import benchmarks.micro_world.oracle
 import benchmarks.micro_world.writers
 import harness.run
 from backends.engines.engine import Completion, Request, Usage
-from benchmarks.micro_world.world import held_out, sample_task
+from benchmarks.micro_world.world import draw_instruction, held_out
 from harness.display import Display
 from harness.recipe import load_recipe
 from harness.run import Run, StopRun
@@ -44,7 +44,7 @@ def reply(request: Request, seed: int) -> Completion | str:
     rng = random.Random(seed)
     text = prompt_of(request)
     if isinstance(request.prompt, str):
-        return sample_task(rng, held=rng.random() < 0.3).text
+        return draw_instruction(rng, held=rng.random() < 0.3).text
     if text.startswith("Mark the answer."):
         answer = int(hashlib.sha256(text.encode()).hexdigest(), 16)
         return "hm" if rng.random() < 0.1 else f"Check.\nScore: {answer % 6}"
@@ -348,7 +348,7 @@ def test_too_few_instructions_for_the_shots(box) -> None:
 @pytest.mark.parametrize("as_messages", [False, True])
 def test_held_out_prompts_in_seed_data_are_an_error(box, tmp_path: Path, as_messages: bool) -> None:
     rng = random.Random(0)
-    leak = sample_task(rng, held=True).text
+    leak = draw_instruction(rng, held=True).text
     prompt = [{"role": "user", "content": leak}] if as_messages else leak
     path = tmp_path / "ift.jsonl"
     rows(path, {"prompt": "Fine?", "completion": "x"}, {"prompt": prompt, "completion": "y"})
