@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
         description="Train with self-rewards behind evaluation gates: run the loop, judge the "
         "judge, publish the table.",
     )
+    top.add_argument("--version", action="version", version=f"srlm {version('srlm')}")
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -79,6 +83,14 @@ def _is_override(word: str) -> bool:
     return "=" in word and not word.startswith("-")
 
 
+class _Terminated(BaseException):
+    """SIGTERM came. Not an Exception, as KeyboardInterrupt is none: nobody on the way keeps it."""
+
+
+def _terminated(*_: object) -> None:
+    raise _Terminated
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     problem = shadowed()
@@ -88,6 +100,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(argv)
     from results.errors import SrlmError
 
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminated)
     try:
         code: int = arguments.do(arguments)
         return code
@@ -99,6 +113,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("srlm: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
+    except _Terminated:
+        print("srlm: terminated; the same command goes on from here", file=sys.stderr)
+        return 128 + signal.SIGTERM
     except BrokenPipeError:
         return 1
     except Exception as error:

@@ -13,7 +13,7 @@ from harness.rows import run_rows
 from harness.run import Run, StopRun
 from harness.stages.candidates import candidates
 from harness.stages.evaluation import evaluation
-from harness.stages.gate import describe, gate, stop
+from harness.stages.gate import check_rules, describe, gate, stop
 from harness.stages.judgments import check_unscored, judgments
 from harness.stages.pairs import pairs
 from harness.stages.prompts import check_shots, prompts, read_prompt_file
@@ -51,7 +51,8 @@ def loop(run: Run) -> Outcome:
 
 
 def _iterate(run: Run, data: SeedData) -> tuple[int, str]:
-    baseline = _evaluate_baselines(run, data)
+    baseline, m0 = _evaluate_baselines(run, data)
+    check_rules(run.config.gate.rules, m0)
     champion: Path | None = None
     for k in range(1, run.config.iterations + 1):
         if k == 1:
@@ -74,16 +75,16 @@ def _iterate(run: Run, data: SeedData) -> tuple[int, str]:
     return 0, f"M{last} is promoted: {run.checkpoint(last)}"
 
 
-def _evaluate_baselines(run: Run, data: SeedData) -> Path | None:
-    """Evaluates M0 and the SFT baseline (IFT only); returns the opponent's evaluation folder."""
+def _evaluate_baselines(run: Run, data: SeedData) -> tuple[Path | None, Evaluated]:
+    """Evaluates M0 and the SFT baseline (IFT only); returns the opponent's folder, and M0's."""
     m0, base = run.folder / "m0" / "evaluation", run.sft_baseline / "evaluation"
     kind = run.config.evaluation.baseline
     opponent = {"sft": base, "m0": m0, "none": None}[kind]
     if kind == "sft":
         weights = sft(run, "SFT baseline", data.ift, run.sft_baseline)
         evaluation(run, "SFT baseline", weights, base, None)
-    evaluation(run, "M0", run.base, m0, None if kind == "m0" else opponent)
-    return opponent
+    measured = evaluation(run, "M0", run.base, m0, None if kind == "m0" else opponent)
+    return opponent, measured
 
 
 def _enough_scored(run: Run, k: int, measured: Evaluated, folder: Path) -> None:

@@ -17,7 +17,8 @@ class RunLock:
     """Holds ``<run>/.lock`` for as long as the ``with`` block lasts; makes the folder if needed.
 
     The lock is the kernel's (flock): it ends with the process, SIGKILL included, so a crashed run
-    needs no cleaning up. The file itself stays and only says who holds it.
+    needs no cleaning up. The file itself stays and only says who holds it; a folder in which
+    nothing else was written (a start that was refused) goes when the block ends.
 
     Raises SrlmError on entry, naming the folder and the process that holds it.
     """
@@ -28,6 +29,25 @@ class RunLock:
 
     def __enter__(self) -> RunLock:
         path = self.run / ".lock"
+        fd = self._lock(path)
+        self._fd = fd
+        # Forked children share the lock, and would hold it after us: they drop their copy.
+        os.register_at_fork(after_in_child=self._close)
+        with suppress(OSError):  # only a courtesy to whoever is refused
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        return self
+
+    def _lock(self, path: Path) -> int:
+        """Opens and locks ``path``; anew when its last holder removed it in between."""
+        while True:
+            fd = self._try(path)
+            with suppress(OSError):
+                if os.path.samestat(os.fstat(fd), path.stat()):
+                    return fd
+            os.close(fd)
+
+    def _try(self, path: Path) -> int:
         with writing(path):
             self.run.mkdir(parents=True, exist_ok=True)
             # Not inherited by the processes that we start (O_CLOEXEC): a worker that outlives a
@@ -48,13 +68,7 @@ class RunLock:
                 f"{path}: this file system has no file locks ({error.strerror}); "
                 "choose a folder on another disk with --out"
             ) from None
-        self._fd = fd
-        # Forked children share the lock, and would hold it after us: they drop their copy.
-        os.register_at_fork(after_in_child=self._close)
-        with suppress(OSError):  # only a courtesy to whoever is refused
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-        return self
+        return fd
 
     def __exit__(
         self,
@@ -62,6 +76,10 @@ class RunLock:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        with suppress(OSError):  # not ours to remove, or already gone
+            if [entry.name for entry in os.scandir(self.run)] == [".lock"]:
+                (self.run / ".lock").unlink()
+                self.run.rmdir()
         self._close()
 
     def _close(self) -> None:

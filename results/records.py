@@ -125,6 +125,7 @@ class Metric(BaseModel):
     """An aggregate with its coverage (``n`` of ``of``), interval and convention.
 
     ``value`` is null when undefined, never NaN; ``low`` and ``high`` bound it at ``confidence``.
+    ``reason`` says why the value or its interval is null.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -136,6 +137,7 @@ class Metric(BaseModel):
     n: int
     of: int
     convention: str
+    reason: str | None = None
 
 
 class Unscored(BaseModel):

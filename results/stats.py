@@ -64,6 +64,7 @@ def ratio_metric(
         n=len(rows),
         of=of,
         convention=convention,
+        reason=_why_null(value, low, len(rows), of),
     )
 
 
@@ -120,6 +121,7 @@ def paired_difference(
         n=len(shared),
         of=len(ours.keys() | theirs.keys()),
         convention=convention,
+        reason=_why_null(value, low, len(shared), len(ours.keys() | theirs.keys())),
     )
 
 
@@ -199,6 +201,13 @@ def _ratio(values: Sequence[Value]) -> float | None:
     """Returns sum(num) / sum(den), None when undefined; exact sums, so in any order."""
     den = math.fsum(v.den for v in values)
     return math.fsum(v.num for v in values) / den if den != 0 else None
+
+
+def _why_null(value: float | None, low: float | None, n: int, of: int) -> str | None:
+    """Why a figure or its interval is null, in words; null when neither is."""
+    if value is None:
+        return "its denominators sum to 0" if n else f"none of {of} has a value"
+    return "no interval from fewer than two prompts" if low is None else None
 
 
 def _divide(num: Array, den: Array) -> Array:

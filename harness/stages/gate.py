@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from pathlib import Path
 
+from harness.config import Rule
 from harness.gates import Measured, decide
 from harness.run import Run
+from results.errors import UsageError
 from results.files import read_model
-from results.records import GateDecision, RuleResult
+from results.records import Evaluated, GateDecision, RuleResult
 from results.store import write_json
 
 
@@ -23,6 +27,24 @@ def gate(run: Run, k: int, champion: Path | None) -> GateDecision:
     write_json(path, decision.model_dump())
     run.display.finish(f"M{k}", "gate", describe(decision))
     return decision
+
+
+def check_rules(rules: Sequence[Rule], measured: Evaluated) -> None:
+    """Refuses a rule on a metric that the benchmark does not measure, before anything is trained
+    that it could hold. ``measured`` is any model's evaluation on it.
+
+    Raises:
+        UsageError: names the rule, and the nearest metric.
+    """
+    for place, rule in enumerate(rules, 1):
+        if rule.metric not in measured.metrics:
+            close = difflib.get_close_matches(rule.metric, measured.metrics, 1)
+            meant = f"; did you mean {close[0]!r}?" if close else ""
+            raise UsageError(
+                f"gate rule {place} ({rule.rule}): benchmark {measured.benchmark!r} has no metric "
+                f"{rule.metric!r}{meant} (it has {', '.join(measured.metrics)}); mend the rule and "
+                "choose another --out"
+            )
 
 
 def stop(run: Run, k: int, result: RuleResult) -> GateDecision:

@@ -41,8 +41,9 @@ def judgments(run: Run, k: int, prompts: Sequence[Prompt],
         left_out = len(candidates) - len(responses)
         run.display.finish(
             f"M{k}", "judgments",
-            f"{len(found)} of {len(responses)} candidates ({left_out} unterminated or blank left "
-            f"out), {sum(reasons.values())} unscored" + (f": {listed}" if listed else ""),
+            f"{len(found)} judgments of {len(responses)} candidates ({left_out} unterminated or "
+            f"blank left out), {sum(reasons.values())} unscored"
+            + (f": {listed}" if listed else ""),
         )  # fmt: skip
     found = file.read()
     check_unscored(run, k, unscored_share(found), len(found), file.path)

@@ -36,11 +36,15 @@ def test_value_and_coverage_by_hand() -> None:
 
 
 def test_undefined_is_null() -> None:
-    assert ratio_metric("m", [], 4, "c").value is None
+    none = ratio_metric("m", [], 4, "c")
+    assert (none.value, none.reason) == (None, "none of 4 has a value")
     zero = ratio_metric("m", values([1, 2], [0, 0]), 4, "c")
     assert (zero.value, zero.low, zero.high, zero.n) == (None, None, None, 2)
+    assert zero.reason == "its denominators sum to 0"
     one = ratio_metric("m", values([1, 0, 1], size=3), 3, "c")  # three prompts, one cluster
     assert (one.value, one.low, one.high) == (2 / 3, None, None)
+    assert one.reason == "no interval from fewer than two prompts"
+    assert ratio_metric("m", values([1, 0]), 2, "c").reason is None
 
 
 def test_constant_is_exact() -> None:

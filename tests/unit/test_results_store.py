@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import gzip
 import json
 import os
@@ -359,6 +360,35 @@ def test_lock_is_free_after_the_block_and_not_inherited(tmp_path: Path) -> None:
     finally:
         child.kill()
         child.wait()
+
+
+def test_a_folder_with_nothing_but_the_lock_goes_with_it(tmp_path: Path) -> None:
+    with RunLock(tmp_path / "runs" / "empty"):
+        assert (tmp_path / "runs" / "empty" / ".lock").exists()
+    assert not (tmp_path / "runs" / "empty").exists()
+    with RunLock(tmp_path / "runs" / "used"):
+        (tmp_path / "runs" / "used" / "config.yaml").touch()
+    assert (tmp_path / "runs" / "used" / ".lock").exists()
+
+
+def test_a_lock_file_removed_by_its_last_holder_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    flock = fcntl.flock
+
+    def removed_meanwhile(fd: int, how: int) -> None:
+        opened.append(fd)
+        if len(opened) == 1:  # the holder before us ends between our open and our lock
+            (tmp_path / "run" / ".lock").unlink()
+        flock(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", removed_meanwhile)
+    with RunLock(tmp_path / "run"):
+        assert len(opened) == 2
+        monkeypatch.setattr(fcntl, "flock", flock)
+        with pytest.raises(SrlmError, match="is being written by"), RunLock(tmp_path / "run"):
+            pass
 
 
 def test_store_does_not_import_heavy_packages() -> None:
