@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,32 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
     lines = err.strip().splitlines()
     assert len(lines) == 1, err
     return code, lines[0]
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_a_signal_ends_with_one_line(sent: signal.Signals, code: int, word: str) -> None:
+    program = """
+import time
+import harness.cli
+
+def wait(arguments):
+    print("ready", flush=True)
+    time.sleep(60)
+
+harness.cli._ls = wait
+raise SystemExit(harness.cli.main(["ls", "recipes"]))
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=-1, stderr=-1, text=True, cwd=ROOT
+    )
+    assert child.stdout is not None and child.stdout.readline() == "ready\n"
+    child.send_signal(sent)
+    _, said = child.communicate(timeout=30)
+    assert child.returncode == code
+    assert said == f"srlm: {word}; the same command goes on from here\n"
 
 
 def test_help_needs_no_heavy_package() -> None:

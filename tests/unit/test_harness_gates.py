@@ -8,7 +8,8 @@ import pytest
 
 from harness.config import Rule
 from harness.gates import CONDITIONS, Measured, decide
-from results.errors import SrlmError
+from harness.stages.gate import check_rules
+from results.errors import SrlmError, UsageError
 from results.records import Evaluated, Metric, RuleResult, Unscored, Value
 from results.stats import ratio_metric
 from results.store import RecordFile
@@ -158,3 +159,23 @@ def evaluated(metrics: dict[str, Metric]) -> Evaluated:
         judge_spec="s", judge_model="self", baseline=None, n=1, metrics=metrics,
         unscored=Unscored(),
     )  # fmt: skip
+
+
+def test_a_rule_on_a_metric_that_is_not_measured_is_refused_before_training() -> None:
+    metric = Metric(name="win_rate", value=None, n=0, of=4, convention="c")
+    evaluated = Evaluated(
+        model="M0", benchmark="b", identity="i", data="d", judge=None, judge_is_judged=False,
+        judge_spec="s", judge_model="self", baseline=None, n=4, metrics={"win_rate": metric},
+        unscored=Unscored(),
+    )  # fmt: skip
+    check_rules([], evaluated)
+    check_rules([Rule(metric="win_rate", rule="improves")], evaluated)  # null, but measured
+    rules = [
+        Rule(metric="win_rate", rule="improves"),
+        Rule(metric="win_rat", rule="min", threshold=0.5),
+    ]
+    with pytest.raises(UsageError) as caught:
+        check_rules(rules, evaluated)
+    said = str(caught.value)
+    assert "gate rule 2 (min): benchmark 'b' has no metric 'win_rat'" in said
+    assert "did you mean 'win_rate'?" in said
