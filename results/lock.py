@@ -17,8 +17,8 @@ class RunLock:
     """Holds ``<run>/.lock`` for as long as the ``with`` block lasts; makes the folder if needed.
 
     The lock is the kernel's (flock): it ends with the process, SIGKILL included, so a crashed run
-    needs no cleaning up. The file itself stays and only says who holds it; a folder in which
-    nothing else was written (a start that was refused) goes when the block ends.
+    needs no cleaning up. The file itself stays and only says who holds it; where nothing else was
+    written (a start that was refused) it goes when the block ends, and so does the folder if made.
 
     Raises SrlmError on entry, naming the folder and the process that holds it.
     """
@@ -26,11 +26,11 @@ class RunLock:
     def __init__(self, run: Path) -> None:
         self.run = run
         self._fd: int | None = None
+        self._made = False
 
     def __enter__(self) -> RunLock:
-        path = self.run / ".lock"
-        fd = self._lock(path)
-        self._fd = fd
+        self._made = not self.run.exists()
+        self._fd = fd = self._lock(self.run / ".lock")
         # Forked children share the lock, and would hold it after us: they drop their copy.
         os.register_at_fork(after_in_child=self._close)
         with suppress(OSError):  # only a courtesy to whoever is refused
@@ -79,7 +79,8 @@ class RunLock:
         with suppress(OSError):  # not ours to remove, or already gone
             if [entry.name for entry in os.scandir(self.run)] == [".lock"]:
                 (self.run / ".lock").unlink()
-                self.run.rmdir()
+                if self._made:
+                    self.run.rmdir()
         self._close()
 
     def _close(self) -> None:

@@ -366,6 +366,10 @@ def test_a_folder_with_nothing_but_the_lock_goes_with_it(tmp_path: Path) -> None
     with RunLock(tmp_path / "runs" / "empty"):
         assert (tmp_path / "runs" / "empty" / ".lock").exists()
     assert not (tmp_path / "runs" / "empty").exists()
+    (tmp_path / "theirs").mkdir()
+    with RunLock(tmp_path / "theirs"):
+        pass
+    assert list((tmp_path / "theirs").iterdir()) == []  # a folder that was there stays
     with RunLock(tmp_path / "runs" / "used"):
         (tmp_path / "runs" / "used" / "config.yaml").touch()
     assert (tmp_path / "runs" / "used" / ".lock").exists()
