@@ -53,9 +53,11 @@ def test_the_leaderboard_has_every_model_and_metric(small):
         assert judged | shares <= set(row["metrics"])
         for name, metric in row["metrics"].items():
             assert set(metric) == {
-                "name", "value", "low", "high", "confidence", "n", "of", "convention",
+                "name", "value", "low", "high", "confidence", "n", "of", "convention", "reason",
             }  # fmt: skip
-            if metric["value"] is not None and metric["low"] is not None:
+            whole = metric["value"] is not None and metric["low"] is not None
+            assert whole == (metric["reason"] is None), name
+            if whole:
                 assert metric["low"] <= metric["value"] <= metric["high"], name
 
 

@@ -144,7 +144,7 @@ def test_every_prompt_candidate_judgment_and_pair_is_accounted_for(done):
     reasons = Counter(j["reason"] for j in judgments if j["reason"] is not None)
     line = said(
         told,
-        rf"judgments +{len(judgments)} of {len(usable)} candidates "
+        rf"judgments +{len(judgments)} judgments of {len(usable)} candidates "
         rf"\({len(candidates) - len(usable)} unterminated or blank left out\), "
         rf"{reasons.total()} unscored(.*) \(",
     )
