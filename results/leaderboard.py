@@ -126,15 +126,27 @@ def to_rich(rows: Sequence[Row], width: int = 100) -> RenderableType:
         if sum(sizes) + 2 * len(sizes) <= width:
             parts.append(_rich(upright))
         else:
-            columns = list(zip(*upright, strict=True))  # one tuple per label or metric
-            room = width - max(cell_len(column[0]) for column in columns) - 2
-            cell = max(cell_len(text) for column in columns for text in column[1:]) + 2
-            step = max(1, room // cell)
-            for at in range(1, len(upright), step):
-                parts.append(_rich([[c[0], *c[at : at + step]] for c in columns]))
+            head, *lines = upright
+            widths = [max(map(cell_len, line)) for line in lines]
+            for block in _blocks(widths, width - max(map(cell_len, head))):
+                kept = [head, *(lines[at] for at in block)]
+                parts.append(_rich([list(column) for column in zip(*kept, strict=True)]))
         parts += [Text(note, style="dim") for note in table.notes]
         parts.append(Text(""))
     return Group(*parts)
+
+
+def _blocks(widths: Sequence[int], room: int, gap: int = 2) -> list[list[int]]:
+    """Returns the positions of columns in blocks of at most ``room``, at least one in each."""
+    blocks: list[list[int]] = []
+    left = 0
+    for at, needed in enumerate(widths):
+        if not blocks or needed + gap > left:
+            blocks.append([])
+            left = room
+        blocks[-1].append(at)
+        left -= needed + gap
+    return blocks
 
 
 def _rich(grid: Sequence[Sequence[str]]) -> RenderableType:

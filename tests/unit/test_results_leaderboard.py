@@ -112,6 +112,12 @@ def test_narrow_terminal_turns_the_table_and_folds_no_figure(width: int) -> None
     assert all(len(line) <= width for line in out.splitlines())
 
 
+def test_a_wide_column_does_not_make_the_other_blocks_narrow() -> None:
+    rows = [row(f"M{i}") for i in range(4)] + [row("M" + "x" * 30)]
+    blocks = [line.split()[1:] for line in printed(rows, 80).splitlines() if "model " in line]
+    assert blocks == [["M0", "M1"], ["M2", "M3"], ["M" + "x" * 30]]
+
+
 def test_csv_has_bare_numbers_one_line_per_row() -> None:
     found = list(csv.DictReader(io.StringIO(to_csv(ROWS))))
     assert [line["model"] for line in found] == ["M1", "M2"]
