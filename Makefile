@@ -7,7 +7,7 @@ BIN := .venv/bin
 .venv/.done: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
-	$(BIN)/python -m pip install --quiet --editable '.[local,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[local,openai,dev]'
 	@touch $@
 
 setup: .venv/.done

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import TypeVar
 
 from backends.engines.caller import Answer, Caller
@@ -17,20 +19,30 @@ def collect(file: RecordFile[R], caller: Caller, requests: Sequence[Request],
             config: GenerateConfig, to_record: Callable[[Answer], R]) -> list[R]:  # fmt: skip
     """Answers every request and appends its record to ``file``, which is then finalised.
 
-    A finalised file is read, not made again. Records that an interrupted run left in the file
-    are kept; calls that it finished come from the cache, in the same batches, so that the file
-    ends the same as if nothing had happened.
+    A finalised file is read, not made again. While the work goes on records stand in the order in
+    which answers came; the finalised file has them in the order of the engine's plan, so that an
+    interrupted run ends with the same file as one that was not. Calls that an interrupted run
+    finished come from the cache; those that failed are made again.
     """
     if file.done:
         return file.read()
-    # The records of a batch are appended together and in the order of the plan, so what is there
-    # is the start of what will be there.
-    there = len(file.read())
-    seen = 0
-    for batch in caller.run(requests, config):
-        records = [to_record(answer) for answer in batch]
-        caller.tally.unscored += sum(getattr(r, "status", "") == "unscored" for r in records)
-        file.append(records[max(0, there - seen) :])
-        seen += len(records)
-    file.finalise()
-    return file.read()
+    there = Counter(record.model_dump_json() for record in file.read())
+    records: dict[int, R] = {}
+    with closing(caller.run(requests, config)) as finished:
+        for answers in finished:
+            made = {answer.place: to_record(answer) for answer in answers}
+            caller.tally.unscored += sum(getattr(r, "status", "") == "unscored" for r in made.values())
+            # A counter minus another would drop what is there twice; equal records are two.
+            new = []
+            for record in made.values():
+                line = record.model_dump_json() if there else ""
+                if there[line]:
+                    there[line] -= 1
+                else:
+                    new.append(record)
+            if new:
+                file.append(new)
+            records |= made
+    found = [records[place] for place in sorted(records)]
+    file.replace(found)
+    return found

@@ -8,6 +8,7 @@ from pathlib import Path
 from results.errors import SrlmError, UsageError
 
 LOCAL_EXTRA = "install it with: pip install 'srlm[local]'"
+OPENAI_EXTRA = "install it with: pip install 'srlm[openai]'"
 
 
 def model_folder(reference: str) -> Path:

@@ -6,12 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from backends.engines.engine import Engine
-from backends.models import LOCAL_EXTRA
+from backends.models import LOCAL_EXTRA, OPENAI_EXTRA
 from backends.trainers.trainer import Trainer
 from results.plugins import Table, check_options, construct
 
 ENGINES = Table(
-    "engine", "srlm.engines", {"hf": "backends.engines.hf:HfEngine"}, {"hf": LOCAL_EXTRA}
+    "engine",
+    "srlm.engines",
+    {
+        "hf": "backends.engines.hf:HfEngine",
+        "openai": "backends.engines.openai_chat:OpenAIEngine",
+    },
+    {"hf": LOCAL_EXTRA, "openai": OPENAI_EXTRA},
 )
 TRAINERS = Table(
     "trainer",

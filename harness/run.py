@@ -113,12 +113,15 @@ class Run:
             if held is not None:
                 held[1].close()
             self._engines[role] = ((name, model), _open_engine(self.config, name, model))
-        return Caller(self._engines[role][1], self.cache, self._show, self._spend)
+        return Caller(
+            self._engines[role][1], self.cache, self._show, self._spend, self.display.note
+        )
 
     def _show(self, tally: Tally, of: int) -> None:
         rate = tally.tokens / tally.seconds if tally.seconds else 0
         facts = (
-            f"cached {tally.cached} failed {tally.failed} unscored {tally.unscored} "
+            f"cached {tally.cached} retried {tally.retried} failed {tally.failed} "
+            f"unscored {tally.unscored} "
             f"{rate:.0f} tokens/s"
         )
         self.display.progress(tally.done, of, facts)

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 
-from backends.engines.engine import Completion, Engine, GenerateConfig, Request, Usage
+from backends.engines.engine import (
+    Completion,
+    Engine,
+    GenerateConfig,
+    Request,
+    StreamingEngine,
+    Usage,
+)
 from results.cache import Cached, CallCache, call_key
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The completion of request ``index``; ``key`` is its cache key."""
+    """The completion of request ``index``; ``key`` is its cache key, ``place`` its place in the
+    engine's plan.
+    """
 
     index: int
+    place: int
     key: str
     completion: Completion
     cached: bool
@@ -22,7 +33,8 @@ class Answer:
 
 @dataclass
 class Tally:
-    """What a caller has done: answers, those from the cache, failures, seconds and tokens.
+    """What a caller has done: answers, those from the cache, failures, repeated attempts, seconds
+    and tokens.
 
     ``unscored`` is counted by who reads the answers.
     """
@@ -30,6 +42,7 @@ class Tally:
     done: int = 0
     cached: int = 0
     failed: int = 0
+    retried: int = 0
     unscored: int = 0
     tokens: int = 0
     seconds: float = 0.0
@@ -44,12 +57,14 @@ class Caller:
         cache: the run's cache of finished calls.
         on_batch: told (answers so far, of) after every batch.
         on_time: told (seconds of model computation, seconds of loading) that calls took.
+        on_note: told one line that the user should know.
     """
 
     engine: Engine
     cache: CallCache
     on_batch: Callable[[Tally, int], None] = lambda tally, of: None
     on_time: Callable[[float, float], None] = lambda model, startup: None
+    on_note: Callable[[str], None] = lambda line: None
     tally: Tally = field(default_factory=Tally)
 
     def keys(self, requests: Sequence[Request], config: GenerateConfig) -> list[str]:
@@ -57,53 +72,77 @@ class Caller:
         decoding = asdict(config)
         return [call_key(self.engine.identity, decoding, r.prompt, r.draw) for r in requests]
 
-    def run(self, requests: Sequence[Request], config: GenerateConfig) -> Iterator[list[Answer]]:
-        """Answers all requests, a planned batch at a time, in the order of the plan.
+    def run(self, requests: Sequence[Request], config: GenerateConfig) -> Generator[list[Answer]]:
+        """Answers all requests: those that are in the cache, then the others as they finish.
 
         Batches come from the whole list, not from what is left: a resumed stage computes the
         same batches, and floating-point results depend on the batch. Equal requests are one call.
-        A batch is in the cache before anyone sees it; failures are never cached. Planning is not
+        An answer is in the cache before anyone sees it; failures are never cached. Planning is not
         model computation: of its time only what the engine calls start-up is booked.
         """
         self.tally = Tally()
         keys = self.keys(requests, config)
-        places: dict[str, list[int]] = {}
+        twins: dict[str, list[int]] = {}
         for index, key in enumerate(keys):
-            places.setdefault(key, []).append(index)
-        unique = [where[0] for where in places.values()]
+            twins.setdefault(key, []).append(index)
+        unique = [where[0] for where in twins.values()]
         before = self.engine.startup_seconds
         plan = self.engine.plan([requests[i] for i in unique])
         self.on_time(0.0, self.engine.startup_seconds - before)
+        order = [j for batch in plan for i in batch for j in twins[keys[unique[i]]]]
+        place = {index: at for at, index in enumerate(order)}
+
+        def answers(done: Mapping[str, Completion], cached: bool) -> list[Answer]:
+            found = [
+                Answer(j, place[j], key, completion, cached)
+                for key, completion in done.items()
+                for j in twins[key]
+            ]
+            self._count(found)
+            self.on_batch(self.tally, len(requests))
+            return found
+
         for batch in plan:
             indices = [unique[i] for i in batch]
-            known = self.cache.get_many([keys[i] for i in indices])
-            missing = [i for i in indices if keys[i] not in known]
-            fresh = self._generate(
-                [requests[i] for i in missing], [keys[i] for i in missing], config
-            )
-            answers = []
-            for i in indices:
-                found = known.get(keys[i])
-                completion = fresh[keys[i]] if found is None else _completion(found)
-                answers += [
-                    Answer(j, keys[i], completion, found is not None) for j in places[keys[i]]
-                ]
-            self._count(answers)
-            self.on_batch(self.tally, len(requests))
-            yield answers
+            stored = self.cache.get_many([keys[i] for i in indices])
+            known = {keys[i]: _completion(stored[keys[i]]) for i in indices if keys[i] in stored}
+            if known:
+                yield answers(known, cached=True)
+            missing = {keys[i]: requests[i] for i in indices if keys[i] not in stored}
+            with closing(self._finished(missing, config)) as finished:
+                for done in finished:
+                    yield answers(done, cached=False)
 
-    def _generate(self, requests: list[Request], keys: list[str],
-                  config: GenerateConfig) -> dict[str, Completion]:  # fmt: skip
+    def _finished(
+        self, requests: Mapping[str, Request], config: GenerateConfig
+    ) -> Generator[dict[str, Completion]]:
+        """Calls the engine on requests by key; yields the answers as they finish, stored already."""
         if not requests:
-            return {}
+            return
+        keys, asked = list(requests), list(requests.values())
         seeds = [int(key[:15], 16) for key in keys]
-        start, before = time.monotonic(), self.engine.startup_seconds
-        completions = self.engine.generate(requests, seeds, config)
-        startup = self.engine.startup_seconds - before
-        model = time.monotonic() - start - startup
-        self.tally.seconds += model
-        self.on_time(model, startup)
-        done = dict(zip(keys, completions, strict=True))
+        clock = _Clock(self)
+        if not isinstance(self.engine, StreamingEngine):
+            completions = self.engine.generate(asked, seeds, config)
+            clock.book()
+            yield self._keep(dict(zip(keys, completions, strict=True)))
+            return
+        flight = self.engine.start(asked, seeds, config)
+        group: list[tuple[int, Completion]] = []
+        try:
+            for group in flight:
+                clock.book()
+                self.tally.retried = flight.retried
+                while flight.notes:
+                    self.on_note(flight.notes.pop(0))
+                yield self._keep({keys[i]: c for i, c in group})
+                clock.start()
+        finally:
+            # Interrupted between two looks: what is under way is paid for, so it is stored.
+            group = group + flight.stop()
+            self._keep({keys[i]: c for i, c in group})
+
+    def _keep(self, done: dict[str, Completion]) -> dict[str, Completion]:
         self.cache.put_many(
             {
                 key: Cached(
@@ -127,3 +166,23 @@ class Caller:
 def _completion(row: Cached) -> Completion:
     usage = Usage(row.prompt_tokens or 0, row.completion_tokens)
     return Completion(row.text, row.finish_reason, usage)
+
+
+class _Clock:
+    """Books the time since the last look: what the engine calls start-up, and the rest as model
+    computation.
+    """
+
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+        self.start()
+
+    def start(self) -> None:
+        self.since, self.before = time.monotonic(), self.caller.engine.startup_seconds
+
+    def book(self) -> None:
+        startup = self.caller.engine.startup_seconds - self.before
+        model = time.monotonic() - self.since - startup
+        self.caller.tally.seconds += model
+        self.caller.on_time(model, startup)
+        self.start()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from results.records import Message
 
@@ -80,4 +80,37 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Frees the weights."""
+        ...
+
+
+class Flight(Protocol):
+    """Calls that are under way at a server. Iterating gives what has finished since the last look,
+    each with its position in the requests, until all have.
+
+    ``retried``: attempts so far beyond the first of each call. ``notes``: what the user should
+    know, one line each; whoever tells them takes them away.
+    """
+
+    retried: int
+    notes: list[str]
+
+    def __iter__(self) -> Iterator[list[tuple[int, Completion]]]:
+        """Lists of (position, completion), in the order in which they finished."""
+        ...
+
+    def stop(self) -> list[tuple[int, Completion]]:
+        """Begins no further call, waits a while for those begun, and returns what finished and
+        was not given out yet. Nothing to do once all have finished.
+        """
+        ...
+
+
+@runtime_checkable
+class StreamingEngine(Protocol):
+    """An engine that besides ``generate`` hands answers over one by one, as a server gives them."""
+
+    def start(
+        self, requests: Sequence[Request], seeds: Sequence[int], config: GenerateConfig
+    ) -> Flight:
+        """Begins all calls; arguments as in ``Engine.generate``."""
         ...

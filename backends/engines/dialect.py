@@ -1,0 +1,108 @@
+"""What one server understands: which settings it takes, found out once, and how its answers read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from backends.engines.engine import Completion, GenerateConfig, Request, Usage
+
+OPTIONAL = ("seed", "temperature", "top_p", "stop")  # may be left out when a server refuses them
+STOPS = 4  # stop texts that the protocol takes; the answer is cut at all of them here anyway
+# Some templates put the opening tag into the prompt, so that only the closing one is answered.
+_THOUGHT = re.compile(r"\s*<think>.*?(?:</think>|\Z)|(?:(?!<think>).)*?</think>", re.DOTALL)
+_REFUSED = re.compile(
+    r"support|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed|only the default", re.I
+)
+
+
+class Unusable(Exception):
+    """An answer that no score may come from: no choice in it, or another model's."""
+
+
+@dataclass
+class Dialect:
+    """The settings that a server takes. ``refused`` grows by what it did not take."""
+
+    length: str = "max_tokens"
+    refused: list[str] = field(default_factory=list)
+
+    def settings(self, config: GenerateConfig, seed: int) -> dict[str, Any]:
+        """The keyword arguments of a call; ``seed`` is the call's own, in [0, 2^31)."""
+        given: dict[str, Any] = {
+            self.length: config.max_tokens,
+            "temperature": config.temperature,
+            "top_p": config.top_p,
+            "seed": seed % 2**31,
+        }
+        if config.stop:
+            given["stop"] = list(config.stop[:STOPS])
+        return {name: value for name, value in given.items() if name not in self.refused}
+
+    def learn(self, sent: dict[str, Any], param: str | None, message: str) -> str | None:
+        """Returns what is done about a refused call, null when nothing can be.
+
+        Args:
+            sent: the settings of that call.
+            param: the setting that the server names, where it names one.
+            message: what it says.
+        """
+        if not _REFUSED.search(message):
+            return None  # it takes the setting, but not this value
+        named = [param] if param in sent else [n for n in sent if re.search(rf"\b{n}\b", message)]
+        if "max_tokens" in named and "max_completion_tokens" in message:
+            self.length = "max_completion_tokens"
+            return "the server wants max_completion_tokens instead of max_tokens"
+        for name in named:
+            if name in OPTIONAL:
+                if name not in self.refused:
+                    self.refused.append(name)
+                return f"the server refuses {name}: its own default holds"
+        return None
+
+
+def read_answer(choice: Any, usage: Any, config: GenerateConfig) -> Completion:
+    """One choice of a response, chat or text, as a completion.
+
+    Reasoning is not part of the text; a text that is all reasoning is empty. Stop texts are cut
+    here too, because servers take four at most or none.
+
+    Raises:
+        Unusable: the choice does not say how it ended.
+    """
+    message = getattr(choice, "message", None)
+    text = (choice.text if message is None else message.content) or ""
+    reason = choice.finish_reason
+    tokens = Usage(
+        getattr(usage, "prompt_tokens", None) or 0, getattr(usage, "completion_tokens", None) or 0
+    )
+    if not isinstance(text, str) or reason not in ("stop", "length", "content_filter"):
+        raise Unusable(f"finish_reason {reason!r}")
+    if reason == "content_filter":
+        return Completion("the server's content filter", "error", tokens)
+    if thought := _THOUGHT.match(text):
+        text = text[thought.end() :]
+    cuts = [text.index(stop) for stop in config.stop if stop in text]
+    if cuts:
+        text, reason = text[: min(cuts)], "stop"
+    # What cannot be written as UTF-8 cannot be a record.
+    text = text.encode("utf-8", "replace").decode()
+    return Completion(text.strip(), reason, tokens)
+
+
+def same_model(asked: str, answered: str | None) -> bool:
+    """Whether an answer is by the model that was asked. Providers add a date, servers of local
+    weights a revision, gateways leave the vendor out; no name at all is taken as the same.
+    """
+    if not answered:
+        return True
+    last = asked.rstrip("/").rsplit("/", 1)[-1]
+    return answered.startswith(asked) or answered.rsplit("/", 1)[-1].startswith(last)
+
+
+def prompt_fields(request: Request) -> dict[str, Any]:
+    """``messages`` of a conversation, or ``prompt`` of raw text that the model continues."""
+    if isinstance(request.prompt, str):
+        return {"prompt": request.prompt}
+    return {"messages": [m.model_dump() for m in request.prompt]}

@@ -1,0 +1,119 @@
+"""The ``openai`` engine: OpenAI, vLLM, and every other server that speaks the same protocol."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from backends.engines.dialect import Dialect
+from backends.engines.engine import Completion, GenerateConfig, Request
+from backends.engines.limits import PerMinute
+from backends.engines.server_calls import ServerCalls, Terms
+from backends.models import OPENAI_EXTRA
+from results.errors import UsageError
+from results.plugins import require
+from results.weights import text_hash, weights_hash
+
+OPENAI = "https://api.openai.com/v1"
+
+
+class OpenAIEngine:
+    """Nothing is sent before the first call that is not in the cache.
+
+    Args:
+        model: the name that the server knows; for a folder of weights its full path.
+        base_url: the endpoint, up to ``/v1``; several, with commas, share the calls.
+        api_key_env: the environment variable that holds the key. Keys are nowhere else.
+        max_concurrency: calls under way at each endpoint.
+        timeout_s: seconds until a call without an answer is made again.
+        max_retries: attempts after the first, for one call.
+        down_timeout_s: seconds without any connection after which the run ends.
+        requests_per_minute: of all endpoints together; null = no limit.
+        tokens_per_minute: prompt (estimated) and answer (at most) together; null = no limit.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str = OPENAI,
+        api_key_env: str = "OPENAI_API_KEY",
+        max_concurrency: Annotated[int, Field(ge=1)] = 32,
+        timeout_s: Annotated[float, Field(gt=0)] = 600,
+        max_retries: Annotated[int, Field(ge=0)] = 20,
+        down_timeout_s: Annotated[float, Field(ge=0)] = 600,
+        requests_per_minute: Annotated[int, Field(ge=1)] | None = None,
+        tokens_per_minute: Annotated[int, Field(ge=1)] | None = None,
+    ) -> None:
+        require(("openai", "aiohttp"), "engine 'openai'", OPENAI_EXTRA)
+        if not model:
+            raise UsageError("engine 'openai': no model name; write openai:NAME")
+        urls = [_checked(url.strip()) for url in base_url.split(",")]
+        folder = Path(model).is_dir()
+        self.identity = f"openai:{','.join(sorted(set(urls)))}:{model}"
+        if folder:
+            # A run's checkpoint has the same path in every run and other weights.
+            self.identity = f"openai:{text_hash(sorted(urls))[:16]}:{weights_hash(Path(model))}"
+        self.startup_seconds = 0.0
+        self._terms = Terms(
+            model=str(Path(model).resolve()) if folder else model,
+            urls=urls,
+            key_env=api_key_env,
+            key=os.environ.get(api_key_env, ""),
+            max_concurrency=max_concurrency,
+            timeout_s=timeout_s,
+            max_retries=max_retries,
+            down_timeout_s=down_timeout_s,
+            requests=PerMinute(requests_per_minute),
+            tokens=PerMinute(tokens_per_minute),
+        )
+        self._dialect = Dialect()
+
+    def plan(self, requests: Sequence[Request]) -> list[list[int]]:
+        """One batch of all: the server forms its own."""
+        return [list(range(len(requests)))] if requests else []
+
+    def start(
+        self, requests: Sequence[Request], seeds: Sequence[int], config: GenerateConfig
+    ) -> ServerCalls:
+        """Begins all calls; their answers come in the order in which they finish."""
+        before = time.monotonic()
+        import openai  # noqa: F401  (its 0.7 s are start-up, not computation)
+
+        self.startup_seconds += time.monotonic() - before
+        return ServerCalls(self._terms, self._dialect, requests, seeds, config)
+
+    def generate(
+        self, requests: Sequence[Request], seeds: Sequence[int], config: GenerateConfig
+    ) -> list[Completion]:
+        """All answers at once, in the order of the requests."""
+        calls = self.start(requests, seeds, config)
+        try:
+            done = dict(pair for group in calls for pair in group)
+        finally:
+            calls.stop()
+        return [done[i] for i in range(len(requests))]
+
+    def close(self) -> None:
+        """Nothing is held between calls."""
+
+
+def _checked(url: str) -> str:
+    """The endpoint without a last slash. A key in it would get into records."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(
+            f"engine 'openai': base_url {url!r} is no http address; "
+            "expected one like http://127.0.0.1:8000/v1"
+        )
+    if parts.username or parts.password or parts.query:
+        raise UsageError(
+            f"engine 'openai': base_url for {parts.hostname} holds a name, password or query; "
+            "give the key in the environment variable that api_key_env names"
+        )
+    return url.rstrip("/")

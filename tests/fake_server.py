@@ -1,0 +1,162 @@
+"""A server with OpenAI's protocol, where a paid one would stand: it can be slow, wrong, or away.
+
+It is a process thread with a real socket; what is faked is the model alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+Reply = Callable[[dict[str, Any]], str]
+
+
+def last_text(body: dict[str, Any]) -> str:
+    """What a request asks, as one text."""
+    return body["prompt"] if "prompt" in body else body["messages"][-1]["content"]
+
+
+@dataclass
+class FakeServer:
+    """Serves ``models`` at ``url``; used as a context manager.
+
+    Args:
+        reply: the text of an answer.
+        seconds: service time of a call.
+        slots: calls served at a time; more wait.
+        fault: called with (body, attempt from 0); null = a good answer, else the fault's name.
+        key: what the Authorization header must hold; null = anything.
+        refuses: settings that are answered with 400.
+        port: 0 = any free one.
+    """
+
+    models: tuple[str, ...] = ("m",)
+    reply: Reply = lambda body: f"said {last_text(body)}\nScore: 3"
+    seconds: float = 0.0
+    slots: int = 10_000
+    fault: Callable[[dict[str, Any], int], str | None] = lambda body, attempt: None
+    key: str | None = None
+    refuses: tuple[str, ...] = ()
+    lists: bool = True
+    port: int = 0
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    answered: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def __enter__(self) -> FakeServer:
+        if not self.port:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                self.port = free.getsockname()[1]
+        self._up = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        assert self._up.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._down.set)
+        self._thread.join(10)
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._run())
+        self._loop.close()
+
+    async def _run(self) -> None:
+        self._down = asyncio.Event()
+        self._slot = asyncio.Semaphore(self.slots)
+        self._seen: Counter[str] = Counter()
+        app = web.Application(client_max_size=1 << 26)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_post("/v1/completions", self._complete)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", self.port, reuse_address=True).start()
+        self._up.set()
+        await self._down.wait()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await runner.cleanup()
+
+    def _stranger(self, request: web.Request) -> web.Response | None:
+        sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if self.key is None or sent == self.key:
+            return None
+        error = {"message": f"Incorrect API key provided: {sent}", "code": "invalid_api_key"}
+        return web.json_response({"error": error}, status=401)
+
+    async def _models(self, request: web.Request) -> web.Response:
+        if not self.lists:
+            return web.Response(status=404)
+        stranger = self._stranger(request)
+        listed = [{"id": m, "object": "model", "created": 0, "owned_by": "x"} for m in self.models]
+        return stranger or web.json_response({"object": "list", "data": listed})
+
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        self.bodies.append(body)
+        if stranger := self._stranger(request):
+            return stranger
+        for name in self.refuses:
+            if name in body:
+                more = " Use 'max_completion_tokens' instead." if name == "max_tokens" else ""
+                said = f"Unsupported parameter: '{name}' is not supported with this model.{more}"
+                error = {"message": said, "param": name, "code": "unsupported_parameter"}
+                return web.json_response({"error": error}, status=400)
+        if body["model"] not in self.models:
+            error = {"message": f"The model `{body['model']}` does not exist", "code": "no_model"}
+            return web.json_response({"error": error}, status=404)
+        call = json.dumps(body, sort_keys=True)
+        attempt = self._seen[call]
+        self._seen[call] += 1
+        fault = self.fault(body, attempt)
+        if fault is not None and fault != "other_model":
+            return await _faulty(fault)
+        async with self._slot:
+            if self.seconds:
+                await asyncio.sleep(self.seconds)
+        self.answered[call] += 1
+        said = self.reply(body)
+        chat = "messages" in body
+        message = {"message": {"role": "assistant", "content": said}} if chat else {"text": said}
+        return web.json_response(
+            {
+                "id": "x",
+                "object": "chat.completion" if chat else "text_completion",
+                "created": 0,
+                "model": "another" if fault == "other_model" else body["model"],
+                "choices": [{"index": 0, "finish_reason": "stop", "logprobs": None, **message}],
+                "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12},
+            }
+        )
+
+
+async def _faulty(name: str) -> web.StreamResponse:
+    if name == "stall":
+        await asyncio.sleep(20)
+    if name == "html":
+        return web.Response(status=502, text="<html>Bad gateway</html>", content_type="text/html")
+    if name == "cut":
+        return web.Response(text='{"id": "x", "choices": [{"ind', content_type="application/json")
+    if name == "empty":
+        return web.json_response(
+            {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": []}
+        )
+    status, _, wait = name.partition(" ")
+    headers = {"retry-after": wait} if wait else {}
+    error = {"message": f"fault {name}", "code": None}
+    return web.json_response({"error": error}, status=int(status), headers=headers)

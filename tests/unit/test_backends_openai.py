@@ -1,0 +1,336 @@
+"""The openai engine against a server with OpenAI's protocol: what is sent, kept, asked again."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from backends.collect import collect
+from backends.engines.caller import Answer, Caller
+from backends.engines.dialect import same_model
+from backends.engines.engine import GenerateConfig, Request
+from backends.engines.limits import PerMinute
+from backends.engines.openai_chat import OpenAIEngine
+from results.cache import CallCache
+from results.errors import SrlmError, UsageError
+from results.records import Candidate, Message
+from results.store import RecordFile
+from tests.fake_server import FakeServer, last_text
+
+KEY = "sk-secret-0123456789"
+CONFIG = GenerateConfig(max_tokens=50)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setattr("backends.engines.server_calls.FIRST_WAIT_S", 0.01)
+
+
+def chats(n: int) -> list[Request]:
+    return [Request((Message(role="user", content=f"q{i}"),)) for i in range(n)]
+
+
+def ask(server: FakeServer, requests, config=CONFIG, model="m", **options):
+    engine = OpenAIEngine(model, base_url=server.url, **options)
+    return engine.generate(requests, list(range(len(requests))), config)
+
+
+def test_a_call_says_what_was_asked_for() -> None:
+    with FakeServer(key=KEY) as server:
+        talk = (Message(role="system", content="s"), Message(role="user", content="u"))
+        config = GenerateConfig(temperature=0.3, top_p=0.8, max_tokens=9, stop=("X", "Y"))
+        (done,) = ask(server, [Request(talk)], config)
+        assert (done.text, done.finish_reason) == ("said u\nScore: 3", "stop")
+        assert (done.usage.prompt_tokens, done.usage.completion_tokens) == (7, 5)
+        (body,) = server.bodies
+    turns = [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]
+    assert body == {
+        "model": "m", "messages": turns, "temperature": 0.3, "top_p": 0.8, "max_tokens": 9,
+        "stop": ["X", "Y"], "seed": 0,
+    }  # fmt: skip
+
+
+def test_raw_text_goes_to_the_text_endpoint() -> None:
+    with FakeServer() as server:
+        (done,) = ask(server, [Request("1. One\n2.")])
+        assert done.text.startswith("said 1. One")
+        assert server.bodies[0]["prompt"] == "1. One\n2." and "messages" not in server.bodies[0]
+
+
+def test_answers_keep_their_requests_whatever_the_order() -> None:
+    with FakeServer(reply=last_text) as server:
+        found = ask(server, chats(200), max_concurrency=16)
+        assert [c.text for c in found] == [f"q{i}" for i in range(200)]
+        assert set(server.answered.values()) == {1}
+
+
+def some_faults(body, attempt: int) -> str | None:
+    drawn = random.Random(f"{last_text(body)} {attempt}").random()
+    kinds = ["429", "500", "html", "cut", "empty", "stall", "other_model", "503"]
+    return kinds[int(drawn / 0.3 * len(kinds))] if drawn < 0.3 else None
+
+
+def test_every_fault_ends_in_one_answer(tmp_path: Path) -> None:
+    with FakeServer(fault=some_faults) as server, CallCache(tmp_path / "c") as cache:
+        engine = OpenAIEngine("m", base_url=server.url, timeout_s=0.5)
+        caller = Caller(engine, cache)
+        found = [a for group in caller.run(chats(150), CONFIG) for a in group]
+        assert sorted(a.index for a in found) == list(range(150))
+        assert all(a.completion.text == f"said q{a.index}\nScore: 3" for a in found)
+        assert caller.tally.retried > 30 and caller.tally.failed == 0
+        again = Caller(OpenAIEngine("m", base_url=server.url), cache)
+        before = len(server.bodies)
+        assert all(a.cached for group in again.run(chats(150), CONFIG) for a in group)
+        assert len(server.bodies) == before
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        ("500", "HTTP 500"),
+        ("html", "HTTP 502"),
+        ("cut", "unreadable answer"),
+        ("empty", "without choices"),
+        ("stall", r"no answer in 0\.2 s"),
+        ("other_model", "answered by the model another"),
+        ("429", "HTTP 429"),
+    ],
+)
+def test_a_call_that_never_succeeds_is_an_error_that_says_why(fault: str, why: str) -> None:
+    import re
+
+    with FakeServer(fault=lambda body, attempt: fault) as server:
+        (done,) = ask(server, chats(1), timeout_s=0.2, max_retries=2)
+        assert done.finish_reason == "error"
+        assert re.search(rf"3 attempts, the last: .*{why}", done.text)
+        assert len(server.bodies) == 3
+
+
+def test_the_server_says_when_to_come_back() -> None:
+    begun: list[float] = []
+
+    def fault(body, attempt: int) -> str | None:
+        begun.append(time.monotonic())
+        return None if attempt else "429 0.7"
+
+    with FakeServer(fault=fault) as server:
+        assert ask(server, chats(1))[0].finish_reason == "stop"
+    assert 0.7 <= begun[1] - begun[0] < 2
+    with FakeServer(fault=lambda b, a: "429 7200") as server, pytest.raises(
+        SrlmError, match="asks to wait 7200 s"
+    ):
+        ask(server, chats(1))
+
+
+@pytest.mark.parametrize("name", ["temperature", "seed", "max_tokens"])
+def test_a_refused_setting_is_found_out_once_and_remembered(name: str, tmp_path: Path) -> None:
+    with FakeServer(refuses=(name,)) as server, CallCache(tmp_path / "c") as cache:
+        told: list[str] = []
+        engine = OpenAIEngine("m", base_url=server.url)
+        for some in (chats(30), chats(40)):
+            caller = Caller(engine, cache, on_note=told.append)
+            found = [a for group in caller.run(some, CONFIG) for a in group]
+            assert all(a.completion.finish_reason == "stop" for a in found)
+        assert sum(name in body for body in server.bodies) == 1
+        assert len(server.bodies) == 41
+        assert len(told) == 1 and name in told[0]
+        if name == "max_tokens":
+            assert server.bodies[-1]["max_completion_tokens"] == 50
+
+
+def test_another_bad_request_is_an_error_and_not_repeated() -> None:
+    with FakeServer(fault=lambda body, attempt: "400") as server:
+        found = ask(server, chats(3))
+        assert {c.text for c in found} == {"HTTP 400: Error code: 400 - {'error': {'message': "
+                                          "'fault 400', 'code': None}}"} or all(
+            "HTTP 400" in c.text and c.finish_reason == "error" for c in found
+        )
+        assert len(server.bodies) == 3
+
+
+def test_a_wrong_key_is_known_before_the_first_call(monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong-9876543210")
+    with FakeServer(key=KEY) as server, pytest.raises(SrlmError) as found:
+        ask(server, chats(5))
+    assert server.bodies == []
+    assert "OPENAI_API_KEY, which is set" in str(found.value)
+    assert "sk-wrong" not in str(found.value)
+
+
+def test_an_unknown_model_is_known_before_the_first_call() -> None:
+    with FakeServer(models=("judge-1", "judge-2")) as server, pytest.raises(
+        SrlmError, match="no model 'judge'; it serves judge-1, judge-2"
+    ):
+        ask(server, chats(5), model="judge")
+    assert server.bodies == []
+    with FakeServer(lists=False) as server, pytest.raises(SrlmError, match="does not exist"):
+        ask(server, chats(5), model="judge")
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("<think>Score: 1</think>\nFine.\nScore: 4", "Fine.\nScore: 4"),
+        ("Score: 1 is too low</think>Score: 4", "Score: 4"),
+        ("<think>no end Score: 1", ""),
+        ("It says <think> here", "It says <think> here"),
+        ("lone \ud800 surrogate", "lone ? surrogate"),
+    ],
+)
+def test_reasoning_is_not_part_of_the_text(said: str, text: str) -> None:
+    with FakeServer(reply=lambda body: said) as server:
+        assert ask(server, chats(1))[0].text == text
+
+
+def test_more_stop_texts_than_the_protocol_takes_are_all_cut() -> None:
+    config = GenerateConfig(stop=("v", "w", "x", "y", "END"))
+    with FakeServer(reply=lambda body: "one END two") as server:
+        assert ask(server, chats(1), config)[0].text == "one"
+        assert server.bodies[0]["stop"] == ["v", "w", "x", "y"]
+
+
+def test_endpoints_share_the_calls_and_one_may_die() -> None:
+    with FakeServer(seconds=0.02) as one, FakeServer(seconds=0.02) as two:
+        urls = f"{one.url}, {two.url}/"
+        engine = OpenAIEngine("m", base_url=urls, max_concurrency=4)
+        assert all(c.finish_reason == "stop" for c in engine.generate(chats(80), range(80), CONFIG))
+        assert min(len(one.bodies), len(two.bodies)) >= 25
+    with FakeServer() as alive:
+        urls = f"{one.url},{alive.url}"
+        engine = OpenAIEngine("m", base_url=urls, max_concurrency=4)
+        assert all(c.finish_reason == "stop" for c in engine.generate(chats(40), range(40), CONFIG))
+        assert len(alive.bodies) == 40
+
+
+def test_a_server_that_comes_back_is_waited_for() -> None:
+    first = FakeServer(seconds=0.05, reply=last_text)
+    with first:
+        engine = OpenAIEngine("m", base_url=first.url, max_concurrency=4)
+        flight = engine.start(chats(60), range(60), CONFIG)
+        groups = iter(flight)
+        found = list(next(groups))
+    timer = threading.Timer(1.0, lambda: second.__enter__())
+    second = FakeServer(port=first.port, reply=last_text)
+    timer.start()
+    try:
+        found += [pair for group in groups for pair in group]
+    finally:
+        timer.join()
+        second.__exit__()
+        flight.stop()
+    assert sorted(i for i, _ in found) == list(range(60))
+    assert all(c.text == f"q{i}" for i, c in found)
+
+
+def test_a_server_that_stays_away_ends_the_run() -> None:
+    with FakeServer() as server:
+        pass
+    with pytest.raises(SrlmError, match=r"no connection for 0\.3 s .*start the server"):
+        ask(server, chats(3), down_timeout_s=0.3)
+
+
+def test_what_is_under_way_at_an_interruption_is_kept(tmp_path: Path) -> None:
+    def record(answer: Answer) -> Candidate:
+        if answer.index == 4:
+            raise KeyboardInterrupt
+        done = answer.completion
+        return Candidate(
+            prompt_id="p", response_id=str(answer.index), draw=0, text=done.text,
+            finish_reason=done.finish_reason, tokens=5, call=answer.key,
+        )  # fmt: skip
+
+    file = RecordFile(tmp_path / "candidates.jsonl", Candidate)
+    requests = chats(300)
+    with FakeServer(seconds=0.1) as server:
+        with CallCache(tmp_path / "c") as cache, pytest.raises(KeyboardInterrupt):
+            engine = OpenAIEngine("m", base_url=server.url, max_concurrency=8)
+            collect(file, Caller(engine, cache), requests, CONFIG, record)
+        paid = len(server.bodies)
+        assert 8 <= paid <= 40 and sum(server.answered.values()) == paid
+        with CallCache(tmp_path / "c") as cache:
+            caller = Caller(OpenAIEngine("m", base_url=server.url, max_concurrency=64), cache)
+            assert len(cache.get_many(caller.keys(requests, CONFIG))) == paid
+            fine = lambda a: record(Answer(a.index + 1000, *_rest(a)))  # noqa: E731
+            collect(file, caller, requests, CONFIG, fine)
+        assert len(server.bodies) == 300 and set(server.answered.values()) == {1}
+    assert len(file.read()) == 300
+
+
+def _rest(answer: Answer) -> tuple:
+    return answer.place, answer.key, answer.completion, answer.cached
+
+
+def test_models_endpoints_temperatures_and_draws_never_share_an_answer(tmp_path: Path) -> None:
+    reply = lambda body: f"{body['model']} {body['temperature']} {body['seed']}"  # noqa: E731
+    calls = 0
+    with (
+        FakeServer(models=("a", "b"), reply=reply) as one,
+        FakeServer(models=("a", "b"), reply=reply) as two,
+        CallCache(tmp_path / "c") as cache,
+    ):
+        said = set()
+        for server in (one, two):
+            for model in ("a", "b"):
+                for temperature in (0.1, 0.9):
+                    caller = Caller(OpenAIEngine(model, base_url=server.url), cache)
+                    requests = [Request(chats(1)[0].prompt, draw) for draw in (0, 1)]
+                    config = GenerateConfig(temperature=temperature)
+                    for group in caller.run(requests, config):
+                        said |= {(server.url, a.completion.text) for a in group}
+                        calls += len(group)
+        assert calls == len(said) == 16 == len(one.bodies) + len(two.bodies)
+
+
+def test_a_folder_of_weights_is_named_by_its_weights(tiny_llama: Path) -> None:
+    engine = OpenAIEngine(str(tiny_llama), base_url="http://127.0.0.1:1/v1")
+    assert str(tiny_llama) not in engine.identity
+    assert engine._terms.model == str(tiny_llama.resolve())
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://x/v1", "127.0.0.1:8000", "http://me:word@h/v1", "http://h/v1?key=1", ""]
+)
+def test_an_address_that_cannot_be_meant(url: str) -> None:
+    with pytest.raises(UsageError, match="base_url"):
+        OpenAIEngine("m", base_url=url)
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "same"),
+    [
+        ("gpt-x", "gpt-x-2026-01-01", True),
+        ("vendor/gpt-x", "gpt-x", True),
+        ("/data/run/checkpoint", "/data/run/checkpoint@main", True),
+        ("gpt-x", None, True),
+        ("gpt-x", "gpt-y", False),
+        ("gpt-x-mini", "gpt-x", False),
+    ],
+)
+def test_which_names_are_the_same_model(asked: str, answered: str | None, same: bool) -> None:
+    assert same_model(asked, answered) is same
+
+
+def test_limits_let_through_what_they_say() -> None:
+    import asyncio
+
+    async def spend(limit: float, calls: int, units: float) -> float:
+        gate, begin = PerMinute(limit), time.monotonic()
+        await asyncio.gather(*(gate.take(units) for _ in range(calls)))
+        return time.monotonic() - begin
+
+    # 600 a minute = 10 a second; the first second's are free.
+    assert 0.4 < asyncio.run(spend(600, 16, 1)) < 1.5
+    assert asyncio.run(spend(600, 5, 1)) < 0.3
+    assert 0.4 < asyncio.run(spend(6000, 16, 10)) < 1.5
+
+
+def test_calls_a_minute_are_bounded() -> None:
+    with FakeServer() as server:
+        begin = time.monotonic()
+        ask(server, chats(25), requests_per_minute=600)
+        assert time.monotonic() - begin > 1.3
