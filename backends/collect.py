@@ -31,8 +31,9 @@ def collect(file: RecordFile[R], caller: Caller, requests: Sequence[Request],
     with closing(caller.run(requests, config)) as finished:
         for answers in finished:
             made = {answer.place: to_record(answer) for answer in answers}
-            caller.tally.unscored += sum(getattr(r, "status", "") == "unscored" for r in made.values())
-            # A counter minus another would drop what is there twice; equal records are two.
+            caller.tally.unscored += sum(
+                getattr(r, "status", "") == "unscored" for r in made.values()
+            )
             new = []
             for record in made.values():
                 line = record.model_dump_json() if there else ""

@@ -102,12 +102,14 @@ class Candidates(Section):
 class JudgeConfig(Section):
     """Who judges: ``self`` (the policy of the iteration) or ``engine:model``; there is no default.
 
-    ``draws`` replaces the spec's; ``shuffle`` permutes the scores within each prompt (the
-    control experiment); a run stops when more than ``max_unscored`` of the judgments are unscored.
+    ``options`` are those of a judge's own engine. ``draws`` replaces the spec's; ``shuffle``
+    permutes the scores within each prompt (the control experiment); a run stops when more than
+    ``max_unscored`` of the judgments are unscored.
     """
 
     spec: str
     model: str
+    options: dict[str, Any] = Field(default_factory=dict)
     draws: int | None = Field(default=None, ge=1)
     shuffle: bool = False
     max_unscored: float = Field(default=0.5, ge=0, le=1)
@@ -118,6 +120,12 @@ class JudgeConfig(Section):
         if value != "self" and ":" not in value:
             raise ValueError(f"{value!r} is neither 'self' nor 'engine:model' (hf:PATH_OR_ID)")
         return value
+
+    @model_validator(mode="after")
+    def _options_have_an_engine(self) -> JudgeConfig:
+        if self.options and self.model == "self":
+            raise ValueError("options are of a judge's own engine; model 'self' has none")
+        return self
 
 
 class Pairs(Section):
@@ -170,6 +178,15 @@ class RulesFile(Section):
     rules: Annotated[list[Rule], Field(min_length=1)]
 
 
+class Budget(Section):
+    """What a run may spend, over all its starts; null = no bound. It may change between starts.
+
+    ``max_calls``: model calls, answered or failed; repeated attempts of one call are not counted.
+    """
+
+    max_calls: int | None = Field(default=None, ge=1)
+
+
 class RunConfig(Section):
     """One run of the loop: M1 by SFT, then ``iterations - 1`` self-reward steps by DPO."""
 
@@ -189,3 +206,4 @@ class RunConfig(Section):
     pairs: Pairs = Pairs()
     evaluation: EvaluationConfig
     gate: Gate = Gate()
+    budget: Budget = Budget()

@@ -14,7 +14,7 @@ from results.manifest import build_manifest, diff_config
 
 
 def claim(folder: Path, config: RunConfig, hashes: dict[str, str]) -> None:
-    """Takes a new folder for this run, or checks that it is this run's.
+    """Takes a new folder for this run, or checks that it is this run's. The budget may differ.
 
     Writes ``config.yaml`` and ``manifest.json``; the configuration comes first and both are whole
     or not there, so that a kill in between leaves a folder that the next start completes.
@@ -59,7 +59,8 @@ def _same_configuration(path: Path, ours: dict[str, Any]) -> None:
         raise UsageError(
             f"{path}: cannot be read as YAML; restore it or choose another --out"
         ) from error
-    differences = diff_config(theirs if isinstance(theirs, dict) else {}, ours)
+    theirs = {**theirs, "budget": ours["budget"]} if isinstance(theirs, dict) else {}
+    differences = diff_config(theirs, ours)
     if differences:
         shown = "; ".join(differences[:5])
         more = f" and {len(differences) - 5} more" if len(differences) > 5 else ""

@@ -24,6 +24,13 @@ def resolve(config: RunConfig) -> RunConfig:
     tree["engine"] |= complete_options(
         "engine", engine.name, ENGINES.load(engine.name), engine.options, given=("model",)
     )
+    if config.judge.model != "self":
+        # A judge on the run's own engine has its options too, unless it says otherwise.
+        name = config.judge.model.partition(":")[0]
+        own = (engine.options if name == engine.name else {}) | config.judge.options
+        tree["judge"]["options"] = complete_options(
+            "engine", name, ENGINES.load(name), own, given=("model",)
+        )
     tree["trainer"] |= complete_options(
         "trainer", config.trainer.name, TRAINERS.load(config.trainer.name), config.trainer.options
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from backends.engines.caller import Caller, Tally
 from backends.engines.engine import Engine
@@ -61,10 +62,10 @@ class Run:
     def open(cls, config: RunConfig, folder: Path, display: Display) -> Run:
         """Opens every part. Nothing is computed and nothing written: what is wrong shows first."""
         base = model_folder(config.model.base)
-        _open_engine(config, config.engine.name, str(base))
+        open_engine(config.engine.name, str(base), config.engine.options)
         if config.judge.model != "self":
             engine, _, model = config.judge.model.partition(":")
-            _open_engine(config, engine, model)
+            open_engine(engine, model, config.judge.options)
         return cls(
             config,
             folder,
@@ -96,25 +97,31 @@ class Run:
 
     def caller(self, weights: Path) -> Caller:
         """The model in ``weights`` behind the cache, on the run's engine."""
-        return self._caller("policy", self.config.engine.name, str(weights))
+        engine = self.config.engine
+        return self._caller("policy", engine.name, str(weights), engine.options)
 
     def judge(self, weights: Path) -> Judge:
         """The run's judge; ``weights`` is the policy, which judges where the judge is ``self``."""
         if self.config.judge.model == "self":
             return Judge(self.spec, self.caller(weights), "self", True)
         engine, _, model = self.config.judge.model.partition(":")
-        caller = self._caller("judge", engine, model)
+        caller = self._caller("judge", engine, model, self.config.judge.options)
         return Judge(self.spec, caller, self.config.judge.model, False)
 
-    def _caller(self, role: str, name: str, model: str) -> Caller:
+    def _caller(self, role: str, name: str, model: str, options: dict[str, Any]) -> Caller:
         """One engine a role: another model in the same role takes the place of the one before."""
         held = self._engines.get(role)
         if held is None or held[0] != (name, model):
             if held is not None:
                 held[1].close()
-            self._engines[role] = ((name, model), _open_engine(self.config, name, model))
+            self._engines[role] = ((name, model), open_engine(name, model, options))
         return Caller(
-            self._engines[role][1], self.cache, self._show, self._spend, self.display.note
+            self._engines[role][1],
+            self.cache,
+            self._show,
+            self._spend,
+            self.display.note,
+            self.config.budget.max_calls,
         )
 
     def _show(self, tally: Tally, of: int) -> None:
@@ -151,9 +158,3 @@ def run_spec(config: RunConfig) -> JudgeSpec:
         return spec
     update = {"draws": draws, "min_scored": min(spec.min_scored, draws)}
     return JudgeSpec.model_validate({**spec.model_dump(), **update})
-
-
-def _open_engine(config: RunConfig, name: str, model: str) -> Engine:
-    """The options in the configuration are those of the run's engine, not of another."""
-    options = config.engine.options if name == config.engine.name else {}
-    return open_engine(name, model, options)

@@ -82,6 +82,12 @@ class CallCache:
                     found[key] = Cached(*answer)
         return found
 
+    def count(self) -> int:
+        """Returns the number of stored answers."""
+        with _errors(self.path):
+            found: int = self._db.execute("SELECT count(*) FROM calls").fetchone()[0]
+            return found
+
     def put_many(self, rows: Mapping[str, Cached]) -> None:
         """Stores answers by key, all or none; a key that has an answer keeps it.
 

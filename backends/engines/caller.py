@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 
 from backends.engines.engine import (
     Completion,
@@ -16,6 +17,7 @@ from backends.engines.engine import (
     Usage,
 )
 from results.cache import Cached, CallCache, call_key
+from results.errors import SrlmError
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,12 @@ class Tally:
     seconds: float = 0.0
 
 
+class BudgetReached(SrlmError):
+    """No further call may be made; what is there is kept. Exit code 3, as of every stopped run."""
+
+    exit_code = 3
+
+
 @dataclass
 class Caller:
     """One model behind the cache.
@@ -58,6 +66,8 @@ class Caller:
         on_batch: told (answers so far, of) after every batch.
         on_time: told (seconds of model computation, seconds of loading) that calls took.
         on_note: told one line that the user should know.
+        max_calls: calls that the cache may come to hold, failed ones of this caller included;
+            null = no bound.
     """
 
     engine: Engine
@@ -65,6 +75,7 @@ class Caller:
     on_batch: Callable[[Tally, int], None] = lambda tally, of: None
     on_time: Callable[[float, float], None] = lambda model, startup: None
     on_note: Callable[[str], None] = lambda line: None
+    max_calls: int | None = None
     tally: Tally = field(default_factory=Tally)
 
     def keys(self, requests: Sequence[Request], config: GenerateConfig) -> list[str]:
@@ -109,14 +120,28 @@ class Caller:
             if known:
                 yield answers(known, cached=True)
             missing = {keys[i]: requests[i] for i in indices if keys[i] not in stored}
-            with closing(self._finished(missing, config)) as finished:
+            allowed = self._within_budget(missing)
+            with closing(self._finished(allowed, config)) as finished:
                 for done in finished:
                     yield answers(done, cached=False)
+            if len(allowed) < len(missing):
+                raise BudgetReached(
+                    f"budget.max_calls: {self.max_calls} calls are made and {len(requests)} are "
+                    "needed here; all answers are kept: run the same command with more or without"
+                )
+
+    def _within_budget(self, requests: dict[str, Request]) -> dict[str, Request]:
+        if self.max_calls is None:
+            return requests
+        left = max(0, self.max_calls - self.cache.count() - self.tally.failed)
+        if len(requests) > left and not isinstance(self.engine, StreamingEngine):
+            return {}  # half a planned batch would give other answers than the whole one
+        return dict(islice(requests.items(), left))
 
     def _finished(
         self, requests: Mapping[str, Request], config: GenerateConfig
     ) -> Generator[dict[str, Completion]]:
-        """Calls the engine on requests by key; yields the answers as they finish, stored already."""
+        """Calls the engine on requests by key; yields answers as they finish, stored already."""
         if not requests:
             return
         keys, asked = list(requests), list(requests.values())

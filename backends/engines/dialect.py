@@ -1,4 +1,4 @@
-"""What one server understands: which settings it takes, found out once, and how its answers read."""
+"""What one server understands: the settings that it takes, and how its answers read."""
 
 from __future__ import annotations
 

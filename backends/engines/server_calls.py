@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,12 +126,10 @@ class ServerCalls:
         self._stopping.set()
         self._ready.wait()
         if self._loop is not None and self._wake is not None and self._thread.is_alive():
-            try:
+            with suppress(RuntimeError):  # it ended in this very moment
                 self._loop.call_soon_threadsafe(self._wake.set)
-            except RuntimeError:  # it ended in this very moment
-                pass
         self._thread.join()
-        rest = []
+        rest: list[tuple[int, Completion]] = []
         while True:
             try:
                 found = self._out.get_nowait()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backends.collect import collect
-from backends.engines.caller import Answer, Caller
+from backends.engines.caller import Answer, BudgetReached, Caller
 from backends.engines.dialect import same_model
 from backends.engines.engine import GenerateConfig, Request
 from backends.engines.limits import PerMinute
@@ -20,6 +20,7 @@ from results.errors import SrlmError, UsageError
 from results.records import Candidate, Message
 from results.store import RecordFile
 from tests.fake_server import FakeServer, last_text
+from tests.fakes import FakeEngine
 
 KEY = "sk-secret-0123456789"
 CONFIG = GenerateConfig(max_tokens=50)
@@ -121,8 +122,9 @@ def test_the_server_says_when_to_come_back() -> None:
     with FakeServer(fault=fault) as server:
         assert ask(server, chats(1))[0].finish_reason == "stop"
     assert 0.7 <= begun[1] - begun[0] < 2
-    with FakeServer(fault=lambda b, a: "429 7200") as server, pytest.raises(
-        SrlmError, match="asks to wait 7200 s"
+    with (
+        FakeServer(fault=lambda b, a: "429 7200") as server,
+        pytest.raises(SrlmError, match="asks to wait 7200 s"),
     ):
         ask(server, chats(1))
 
@@ -146,10 +148,9 @@ def test_a_refused_setting_is_found_out_once_and_remembered(name: str, tmp_path:
 def test_another_bad_request_is_an_error_and_not_repeated() -> None:
     with FakeServer(fault=lambda body, attempt: "400") as server:
         found = ask(server, chats(3))
-        assert {c.text for c in found} == {"HTTP 400: Error code: 400 - {'error': {'message': "
-                                          "'fault 400', 'code': None}}"} or all(
-            "HTTP 400" in c.text and c.finish_reason == "error" for c in found
-        )
+        assert {c.text for c in found} == {
+            "HTTP 400: Error code: 400 - {'error': {'message': 'fault 400', 'code': None}}"
+        } or all("HTTP 400" in c.text and c.finish_reason == "error" for c in found)
         assert len(server.bodies) == 3
 
 
@@ -163,8 +164,9 @@ def test_a_wrong_key_is_known_before_the_first_call(monkeypatch) -> None:
 
 
 def test_an_unknown_model_is_known_before_the_first_call() -> None:
-    with FakeServer(models=("judge-1", "judge-2")) as server, pytest.raises(
-        SrlmError, match="no model 'judge'; it serves judge-1, judge-2"
+    with (
+        FakeServer(models=("judge-1", "judge-2")) as server,
+        pytest.raises(SrlmError, match="no model 'judge'; it serves judge-1, judge-2"),
     ):
         ask(server, chats(5), model="judge")
     assert server.bodies == []
@@ -334,3 +336,35 @@ def test_calls_a_minute_are_bounded() -> None:
         begin = time.monotonic()
         ask(server, chats(25), requests_per_minute=600)
         assert time.monotonic() - begin > 1.3
+
+
+def test_a_budget_of_calls_is_kept_and_a_later_run_makes_the_rest(tmp_path: Path) -> None:
+    requests = chats(250)
+    with FakeServer() as server:
+        with CallCache(tmp_path / "c") as cache:
+            bounded = Caller(OpenAIEngine("m", base_url=server.url), cache, max_calls=100)
+            with pytest.raises(BudgetReached, match="100 calls are made and 250 are needed"):
+                list(bounded.run(requests, CONFIG))
+            assert len(server.bodies) == 100 == cache.count()
+            with pytest.raises(BudgetReached):
+                list(bounded.run(requests, CONFIG))
+            assert len(server.bodies) == 100
+        with CallCache(tmp_path / "c") as cache:
+            caller = Caller(OpenAIEngine("m", base_url=server.url), cache)
+            assert sum(len(group) for group in caller.run(requests, CONFIG)) == 250
+        assert len(server.bodies) == 250 and set(server.answered.values()) == {1}
+
+
+def test_failed_calls_count_towards_the_budget(tmp_path: Path) -> None:
+    with FakeServer(fault=lambda b, a: "400") as server, CallCache(tmp_path / "c") as cache:
+        bounded = Caller(OpenAIEngine("m", base_url=server.url), cache, max_calls=5)
+        with pytest.raises(BudgetReached):
+            list(bounded.run(chats(9), CONFIG))
+        assert len(server.bodies) == 5
+
+
+def test_a_budget_breaks_no_planned_batch(cache: CallCache) -> None:
+    engine = FakeEngine(batch_size=3)
+    with pytest.raises(BudgetReached):
+        list(Caller(engine, cache, max_calls=7).run(chats(9), CONFIG))
+    assert [len(batch) for batch in engine.batches] == [3, 3]
