@@ -137,9 +137,16 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        merged[key] = _merge(cast("dict[str, Any]", old), value) if both else value
+        if isinstance(old, dict) and isinstance(value, dict) and not _another(old, value):
+            merged[key] = _merge(cast("dict[str, Any]", old), value)
+        else:
+            merged[key] = value
     return merged
+
+
+def _another(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether a section names another part, an engine for one, which has options of its own."""
+    return "name" in old and new.get("name", old["name"]) != old["name"]
 
 
 def _scalar(text: str, value: str) -> Any:

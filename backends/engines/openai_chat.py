@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import Field
@@ -36,6 +36,7 @@ class OpenAIEngine:
         down_timeout_s: seconds without any connection after which the run ends.
         requests_per_minute: of all endpoints together; null = no limit.
         tokens_per_minute: prompt (estimated) and answer (at most) together; null = no limit.
+        extra_body: what else every request says, for settings of one server alone.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class OpenAIEngine:
         down_timeout_s: Annotated[float, Field(ge=0)] = 600,
         requests_per_minute: Annotated[int, Field(ge=1)] | None = None,
         tokens_per_minute: Annotated[int, Field(ge=1)] | None = None,
+        extra_body: dict[str, Any] | None = None,
     ) -> None:
         require(("openai", "aiohttp"), "engine 'openai'", OPENAI_EXTRA)
         if not model:
@@ -59,6 +61,8 @@ class OpenAIEngine:
         if folder:
             # A run's checkpoint has the same path in every run and other weights.
             self.identity = f"openai:{text_hash(sorted(urls))[:16]}:{weights_hash(Path(model))}"
+        if extra_body:
+            self.identity += f":{text_hash(extra_body)[:16]}"
         self.startup_seconds = 0.0
         self._terms = Terms(
             model=str(Path(model).resolve()) if folder else model,
@@ -71,6 +75,7 @@ class OpenAIEngine:
             down_timeout_s=down_timeout_s,
             requests=PerMinute(requests_per_minute),
             tokens=PerMinute(tokens_per_minute),
+            extra=extra_body or {},
         )
         self._dialect = Dialect()
 

@@ -48,6 +48,7 @@ class Terms:
     down_timeout_s: float
     requests: PerMinute
     tokens: PerMinute
+    extra: dict[str, Any]
     probed: bool = False
 
     def without_key(self, text: object) -> str:
@@ -294,7 +295,9 @@ class ServerCalls:
         create = (endpoint.client if raw else endpoint.client.chat).completions.create
         try:
             async with asyncio.timeout(terms.timeout_s):
-                reply = await create(model=terms.model, **prompt, **_known(settings, raw))
+                reply = await create(
+                    model=terms.model, **prompt, **_known(settings, raw), extra_body=terms.extra
+                )
             endpoint.answered()
             choices = getattr(reply, "choices", None)
             if not choices:

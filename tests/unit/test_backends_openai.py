@@ -368,3 +368,13 @@ def test_a_budget_breaks_no_planned_batch(cache: CallCache) -> None:
     with pytest.raises(BudgetReached):
         list(Caller(engine, cache, max_calls=7).run(chats(9), CONFIG))
     assert [len(batch) for batch in engine.batches] == [3, 3]
+
+
+def test_settings_of_one_server_alone_are_sent_and_tell_calls_apart() -> None:
+    with FakeServer() as server:
+        ask(server, chats(1), extra_body={"top_k": 5})
+        assert server.bodies[0]["top_k"] == 5
+        plain, other = (
+            OpenAIEngine("m", base_url=server.url, extra_body=e) for e in (None, {"top_k": 5})
+        )
+    assert plain.identity != other.identity and "top_k" not in other.identity
