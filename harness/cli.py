@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 import threading
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
         description="Train with self-rewards behind evaluation gates: run the loop, judge the "
         "judge, publish the table.",
     )
-    top.add_argument("--version", action="version", version=f"srlm {version('srlm')}")
+    top.add_argument("--version", action="version", version=f"srlm {_version()}")
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
         help="run or resume the loop",
         description="Runs the loop of a recipe. The same command again resumes.",
         epilog="exit codes: 0 promoted, 1 error, 2 usage, 3 a gate held or stopped the run, "
-        "4 too many unscored judgments, 130 interrupted",
+        "4 too many unscored judgments, 130 interrupted, 143 terminated",
     )
     run.add_argument("recipe", help="a shipped recipe (srlm ls recipes) or a YAML file")
     run.add_argument("overrides", nargs="*", metavar="key.sub=value", help="change a setting")
@@ -66,6 +66,13 @@ def parser() -> argparse.ArgumentParser:
     ls.add_argument("--json", action="store_true")
     ls.set_defaults(do=_ls)
     return top
+
+
+def _version() -> str:
+    try:
+        return version("srlm")
+    except PackageNotFoundError:  # run from a copy of the files
+        return "(not installed)"
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -100,7 +107,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(argv)
     from results.errors import SrlmError
 
-    if threading.current_thread() is threading.main_thread():
+    # Whoever ignores the signal or handles it, nohup or a host program, keeps it that way.
+    ours = threading.current_thread() is threading.main_thread() and (
+        signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    )
+    if ours:
         signal.signal(signal.SIGTERM, _terminated)
     try:
         code: int = arguments.do(arguments)
@@ -128,6 +139,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -156,7 +156,7 @@ class Rule(Section):
     metric: str
     rule: Literal["min", "max", "improves", "no_regression"]
     threshold: float = 0.0
-    alpha: float = Field(default=0.05, gt=0, lt=1)
+    alpha: float = Field(default=0.05, ge=1e-9, le=0.9)
 
     @model_validator(mode="after")
     def _bounds_are_said(self) -> Rule:

@@ -80,7 +80,8 @@ def _apply(rule: Rule, candidate: Measured, incumbent: Measured | None, seed: in
         metric = metric.model_copy(update={"n": n, "of": of})
     needs = condition.words.format(t=rule.threshold, m=-rule.threshold + 0.0)
     if metric.value is None or metric.low is None or metric.high is None:
-        why = f"{rule.metric} has no value with an interval, needs {needs} ({rule.rule})"
+        because = f" ({metric.reason})" if metric.reason else ""
+        why = f"{rule.metric} has no value with an interval{because}, needs {needs} ({rule.rule})"
         return _result(rule, metric, False, why)
     passed = condition.holds(metric.low, metric.high, rule.threshold)
     what = "difference to the champion" if condition.paired else "value"

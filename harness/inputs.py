@@ -22,7 +22,7 @@ def input_hashes(run: Run, data: SeedData) -> dict[str, str]:
         "judge": text_hash(run.spec.model_dump()),
     }
     if run.config.judge.model != "self":
-        hashes["judge.model"] = text_hash(run.judge(run.base).caller.engine.identity)
+        hashes["judge.model"] = text_hash(run.judge_identity())
     for key, value in flatten(run.config.model_dump(mode="json")).items():
         if key.startswith(FILES) and isinstance(value, str) and _is_file(value):
             hashes[key] = hashlib.sha256(Path(value).read_bytes()).hexdigest()

@@ -108,6 +108,15 @@ class Run:
         caller = self._caller("judge", engine, model, self.config.judge.options)
         return Judge(self.spec, caller, self.config.judge.model, False)
 
+    def judge_identity(self) -> str:
+        """What names the weights of a judge from outside. Opens no cache: the folder may not be
+        taken yet.
+        """
+        engine, _, model = self.config.judge.model.partition(":")
+        opened = open_engine(engine, model, self.config.judge.options)
+        opened.close()
+        return opened.identity
+
     def _caller(self, role: str, name: str, model: str, options: dict[str, Any]) -> Caller:
         """One engine a role: another model in the same role takes the place of the one before."""
         held = self._engines.get(role)

@@ -207,7 +207,7 @@ def _why_null(value: float | None, low: float | None, n: int, of: int) -> str | 
     """Why a figure or its interval is null, in words; null when neither is."""
     if value is None:
         return "its denominators sum to 0" if n else f"none of {of} has a value"
-    return "no interval from fewer than two prompts" if low is None else None
+    return "no interval: fewer than two different prompts have a usable value" if low is None else None
 
 
 def _divide(num: Array, den: Array) -> Array:

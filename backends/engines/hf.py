@@ -191,7 +191,9 @@ def _before_torch() -> None:
 
 def _shared_prefill(model: Any, ids: list[list[int]], batch: Any) -> Any:
     """The KV cache of all columns but the last: each different prompt is read once and copied to
-    its other draws. Null where no prompt repeats.
+    its other draws. Null where no prompt repeats, where there is no column before the last, and
+    for models that keep more than attention (recurrent and hybrid ones): generate() reads each
+    row then.
 
     Args:
         model: the model.
@@ -202,7 +204,7 @@ def _shared_prefill(model: Any, ids: list[list[int]], batch: Any) -> Any:
 
     prompts = [tuple(row) for row in ids]
     first = {prompt: prompts.index(prompt) for prompt in dict.fromkeys(prompts)}
-    if len(first) == len(prompts) or batch["input_ids"].shape[1] == 1:
+    if len(first) == len(prompts) or batch["input_ids"].shape[1] == 1 or model._is_stateful:
         return None
     rows = list(first.values())
     one = GenerationConfig(max_new_tokens=1, do_sample=False, return_dict_in_generate=True)
