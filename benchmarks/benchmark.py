@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +16,7 @@ from results.records import Metric, Unscored, Value
 class Evaluation:
     """What a benchmark measured: aggregates, and the per-prompt values behind them.
 
+    ``metrics`` has the names that ``Benchmark.metrics`` gives; a figure without a value is null.
     Gates compare two models by their ``values``; a metric without values cannot be gated.
     ``n`` is the number of prompts, ``judge`` who judged the model's answers (rows with different
     judges are not ranked together) and ``judge_is_judged`` whether that was the model itself.
@@ -37,6 +39,12 @@ class Benchmark(Protocol):
 
     def held_out(self, text: str) -> bool:
         """Whether an instruction belongs to the evaluation and may never be trained on."""
+        ...
+
+    def metrics(self, baseline: bool) -> Sequence[str]:
+        """The names of all that it measures; those of a win rate only with a ``baseline``. A gate
+        rule may name these, and a wrong one is refused before anything is computed.
+        """
         ...
 
     def evaluate(self, model: Caller, judge: Judge | None, baseline: Path | None, folder: Path,

@@ -29,6 +29,10 @@ def _read(path: Path, kind: Literal["ift", "eft"]) -> list[Example]:
 
 
 def _example(path: Path, line: int, row: dict[str, Any], kind: Literal["ift", "eft"]) -> Example:
+    for key in ("prompt", "completion"):
+        text = row.get(key)
+        if isinstance(text, str) and not text.strip():
+            raise UsageError(f"{path}:{line}: {key!r} is blank; write it or remove the line")
     try:
         return Example(
             id=str(row.get("id", f"{kind}-{line}")),

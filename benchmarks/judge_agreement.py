@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from backends.engines.caller import Caller
 from benchmarks.benchmark import Evaluation
 from benchmarks.oasst import held_out_prompt, read_any_rankings
-from judges.agreement import judge_metrics
+from judges.agreement import CONVENTIONS, judge_metrics
 from judges.judging import Judge, Response, judge_responses
 from judges.pointwise import cluster_of, mean_scores, prompt_text
 from judges.rankings import RankedPrompt
@@ -17,6 +18,8 @@ from results.records import Judgment, Unscored, Value
 from results.stats import ratio_metric
 from results.store import RecordFile
 from results.weights import text_hash
+
+JUDGE_METRICS = (*CONVENTIONS, "unscored_rate")
 
 
 def measure_agreement(judge: Judge, rankings: list[RankedPrompt], file: RecordFile[Judgment],
@@ -83,6 +86,10 @@ class JudgeAgreement:
     def held_out(self, text: str) -> bool:
         """Whether ``text`` is a prompt of the held-out rankings, in whatever spacing."""
         return " ".join(text.split()) in self._texts
+
+    def metrics(self, baseline: bool) -> Sequence[str]:
+        """The judge metrics and the unscored rate."""
+        return JUDGE_METRICS
 
     def evaluate(self, model: Caller, judge: Judge | None, baseline: Path | None, folder: Path,
                  seed: int) -> Evaluation:  # fmt: skip

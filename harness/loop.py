@@ -36,6 +36,8 @@ def loop(run: Run) -> Outcome:
 
     All inputs are read before the folder is taken: a mistake in them leaves no run behind.
     """
+    with_baseline = run.config.evaluation.baseline != "none"
+    check_rules(run.config.gate.rules, run.benchmark, with_baseline)
     data = read_seed(run)
     check_shots(run, data.ift)
     if run.config.prompts.path is not None:
@@ -51,8 +53,7 @@ def loop(run: Run) -> Outcome:
 
 
 def _iterate(run: Run, data: SeedData) -> tuple[int, str]:
-    baseline, m0 = _evaluate_baselines(run, data)
-    check_rules(run.config.gate.rules, m0)
+    baseline = _evaluate_baselines(run, data)
     champion: Path | None = None
     for k in range(1, run.config.iterations + 1):
         if k == 1:
@@ -75,16 +76,16 @@ def _iterate(run: Run, data: SeedData) -> tuple[int, str]:
     return 0, f"M{last} is promoted: {run.checkpoint(last)}"
 
 
-def _evaluate_baselines(run: Run, data: SeedData) -> tuple[Path | None, Evaluated]:
-    """Evaluates M0 and the SFT baseline (IFT only); returns the opponent's folder, and M0's."""
+def _evaluate_baselines(run: Run, data: SeedData) -> Path | None:
+    """Evaluates M0 and the SFT baseline (IFT only); returns the opponent's folder."""
     m0, base = run.folder / "m0" / "evaluation", run.sft_baseline / "evaluation"
     kind = run.config.evaluation.baseline
     opponent = {"sft": base, "m0": m0, "none": None}[kind]
     if kind == "sft":
         weights = sft(run, "SFT baseline", data.ift, run.sft_baseline)
         evaluation(run, "SFT baseline", weights, base, None)
-    measured = evaluation(run, "M0", run.base, m0, None if kind == "m0" else opponent)
-    return opponent, measured
+    evaluation(run, "M0", run.base, m0, None if kind == "m0" else opponent)
+    return opponent
 
 
 def _enough_scored(run: Run, k: int, measured: Evaluated, folder: Path) -> None:

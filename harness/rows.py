@@ -36,6 +36,7 @@ def run_rows(folder: Path) -> list[dict[str, Any]]:
                 "model": model,
                 "iteration": iteration,
                 "metrics": {},
+                "unscored": None,
                 "note": note,
             }
             rows.append({**rows[-1], **stopped, "gate": decision.decision})

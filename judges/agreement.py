@@ -33,6 +33,16 @@ CONVENTIONS = {
     "spearman": _CORRELATION.replace("{kind}", "rho with mid-ranks"),
     "kendall_tau": _CORRELATION.replace("{kind}", "tau-b"),
 }
+_NO_PAIR = "no pair that people rank apart has a score on both sides"
+_CONSTANT = "scores or ranks are constant in every prompt"
+_MISSING = {
+    "pairwise_accuracy": _NO_PAIR,
+    "pairwise_accuracy_half_ties": _NO_PAIR,
+    "five_best": "no ranked response has the top score",
+    "exact_match": _NO_PAIR,
+    "spearman": _CONSTANT,
+    "kendall_tau": _CONSTANT,
+}
 _UNSCORED = {
     "drop": "unscored dropped",
     "wrong": "unscored = wrong",
@@ -79,7 +89,9 @@ def judge_metrics(
     values = []
     for name, part in agreement_values(rankings, scores, scale, unscored).items():
         convention = CONVENTIONS[name].replace("{unscored}", _UNSCORED[unscored])
-        metric = ratio_metric(name, part.values, part.of, convention, seed, rounds, confidence)
+        metric = ratio_metric(
+            name, part.values, part.of, convention, seed, rounds, confidence, _MISSING[name]
+        )
         # ratio_metric counts prompts; coverage is in the metric's own unit.
         metrics[name] = metric.model_copy(update={"n": part.n, "of": part.of})
         values += part.values

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from results.errors import SrlmError
 from results.lines import read_json_lines, to_record
-from results.records import Message
+from results.records import Conversation
 from results.text import excerpt
+
+RANKS = 2**53  # whole numbers up to here are exact as floats
 
 
 class RankedResponse(BaseModel):
@@ -21,7 +24,7 @@ class RankedResponse(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
     id: str
     text: str
-    rank: int | None = None
+    rank: Annotated[int, Field(ge=-RANKS, le=RANKS)] | None = None
     score: float | None = Field(default=None, allow_inf_nan=False)
 
 
@@ -30,7 +33,7 @@ class RankedPrompt(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
     id: str
-    prompt: str | list[Message]
+    prompt: str | Conversation
     responses: list[RankedResponse]
 
     @model_validator(mode="after")

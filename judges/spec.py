@@ -106,6 +106,16 @@ def prompt_hash(spec: JudgeSpec) -> str:
     return hashlib.sha256(spec.rubric.encode()).hexdigest()[:16]
 
 
+def describe(spec: JudgeSpec) -> str:
+    """Returns name, version and how scores come about: what a figure of this judge rests on."""
+    score = f"mean of {spec.draws} draws"
+    if spec.min_scored > 1:
+        score += f", {spec.min_scored} of them scored or the response is unscored"
+    elif spec.draws > 1:
+        score += ", the scored ones of them"
+    return f"{spec.name} v{spec.version}, {score if spec.draws > 1 else '1 draw'}"
+
+
 def load_spec(name_or_path: str) -> JudgeSpec:
     """Returns a judge by the name of a shipped or registered one, or from a YAML file.
 

@@ -23,7 +23,6 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "n_draws": ("draws", "count"),
     "n_total": ("total", "count"),
     "oracle_score": ("oracle score", "score"),
-    "self_score": ("self score", "score"),
     "relevant": ("relevant", "share"),
     "substantial": ("substantial", "share"),
     "correct": ("correct", "share"),

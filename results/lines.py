@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from results.errors import SrlmError, UsageError
 from results.files import parse_json, unreadable
-from results.text import excerpt
+from results.text import excerpt, lone_surrogate
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -71,6 +71,11 @@ def parse_object(path: Path, number: int, line: bytes) -> dict[str, Any]:
             f"{where}: found {shown!r}, which is not JSON ({why}), "
             "expected one JSON object a line; mend or remove the line"
         ) from None
+    if b"\\u" in line and (half := lone_surrogate(obj)):
+        raise SrlmError(
+            f"{where}: found {half}, half a character that no text can hold; "
+            "mend or remove the line"
+        )
     if not isinstance(obj, dict):
         raise SrlmError(
             f"{where}: found {excerpt(json.dumps(obj)[:300])}, expected one JSON object a line "

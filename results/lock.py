@@ -18,7 +18,7 @@ class RunLock:
 
     The lock is the kernel's (flock): it ends with the process, SIGKILL included, so a crashed run
     needs no cleaning up. The file itself stays and only says who holds it; where nothing else was
-    written (a start that was refused) it goes when the block ends, and so does the folder if made.
+    written (a start that was refused) it goes when the block ends, and so do the folders it made.
 
     Raises SrlmError on entry, naming the folder and the process that holds it.
     """
@@ -26,10 +26,10 @@ class RunLock:
     def __init__(self, run: Path) -> None:
         self.run = run
         self._fd: int | None = None
-        self._made = False
+        self._made: list[Path] = []
 
     def __enter__(self) -> RunLock:
-        self._made = not self.run.exists()
+        self._made = [p for p in (self.run, *self.run.parents) if not p.exists()]
         self._fd = fd = self._lock(self.run / ".lock")
         # Forked children share the lock, and would hold it after us: they drop their copy.
         os.register_at_fork(after_in_child=self._close)
@@ -40,19 +40,28 @@ class RunLock:
 
     def _lock(self, path: Path) -> int:
         """Opens and locks ``path``; anew when its last holder removed it in between."""
-        while True:
+        for _ in range(100):
             fd = self._try(path)
+            if fd is None:
+                continue
             with suppress(OSError):
                 if os.path.samestat(os.fstat(fd), path.stat()):
                     return fd
             os.close(fd)
+        raise SrlmError(
+            f"{path}: other processes make and remove it all the time; run the same command again"
+        )
 
-    def _try(self, path: Path) -> int:
+    def _try(self, path: Path) -> int | None:
+        """The locked descriptor; null when another process removed the folder meanwhile."""
         with writing(path):
-            self.run.mkdir(parents=True, exist_ok=True)
-            # Not inherited by the processes that we start (O_CLOEXEC): a worker that outlives a
-            # killed run must not keep its folder locked.
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            try:
+                self.run.mkdir(parents=True, exist_ok=True)
+                # Not inherited by the processes that we start (O_CLOEXEC): a worker that outlives
+                # a killed run must not keep its folder locked.
+                fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            except FileNotFoundError:
+                return None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -79,8 +88,8 @@ class RunLock:
         with suppress(OSError):  # not ours to remove, or already gone
             if [entry.name for entry in os.scandir(self.run)] == [".lock"]:
                 (self.run / ".lock").unlink()
-                if self._made:
-                    self.run.rmdir()
+                for folder in self._made:
+                    folder.rmdir()
         self._close()
 
     def _close(self) -> None:

@@ -6,7 +6,7 @@ the truth of a run: the cache, the counts and the tables are derived from them.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -26,7 +26,7 @@ class Message(BaseModel):
     content: str
 
 
-Conversation = list[Message]
+Conversation = Annotated[list[Message], Field(min_length=1)]
 
 
 class Example(Record):

@@ -29,6 +29,7 @@ def ratio_metric(
     seed: int = 0,
     rounds: int = 2000,
     confidence: float = 0.95,
+    missing: str = "",
 ) -> Metric:
     """Returns sum(num) / sum(den) over ``values`` with its bootstrap interval.
 
@@ -43,6 +44,7 @@ def ratio_metric(
         seed: decides the interval, together with the values.
         rounds: bootstrap replicates, >= 1. Those with a zero denominator are left out.
         confidence: of the interval, in (0, 1).
+        missing: the reason that the metric gives when there are no values.
 
     Raises:
         SrlmError: a value is NaN or infinite.
@@ -64,7 +66,7 @@ def ratio_metric(
         n=len(rows),
         of=of,
         convention=convention,
-        reason=_why_null(value, low, len(rows), of),
+        reason=_why_null(value, low, rows, missing or f"none of {of} has a value"),
     )
 
 
@@ -121,7 +123,7 @@ def paired_difference(
         n=len(shared),
         of=len(ours.keys() | theirs.keys()),
         convention=convention,
-        reason=_why_null(value, low, len(shared), len(ours.keys() | theirs.keys())),
+        reason=_why_null(value, low, shared, "no prompt has a value on both sides"),
     )
 
 
@@ -203,11 +205,13 @@ def _ratio(values: Sequence[Value]) -> float | None:
     return math.fsum(v.num for v in values) / den if den != 0 else None
 
 
-def _why_null(value: float | None, low: float | None, n: int, of: int) -> str | None:
+def _why_null(
+    value: float | None, low: float | None, used: Sequence[object], missing: str
+) -> str | None:
     """Why a figure or its interval is null, in words; null when neither is."""
     if value is None:
-        return "its denominators sum to 0" if n else f"none of {of} has a value"
-    return "no interval: fewer than two different prompts have a usable value" if low is None else None
+        return "its denominators sum to 0" if used else missing
+    return None if low is not None else "fewer than two different prompts have a usable value"
 
 
 def _divide(num: Array, den: Array) -> Array:

@@ -6,6 +6,7 @@ reads the table, and a bidi override could show a number that is not there.
 
 from __future__ import annotations
 
+import json
 import re
 
 # Whole sequences first, so that no harmless-looking rest ("[31m") stays behind. String sequences
@@ -27,6 +28,15 @@ def plain(text: str) -> str:
     Newline and tab stay; lone surrogates become U+FFFD. ``plain(plain(x)) == plain(x)``.
     """
     return _SURROGATES.sub("\ufffd", _CONTROLS.sub("", _SEQUENCES.sub("", text)))
+
+
+def lone_surrogate(data: object) -> str | None:
+    """Returns the first lone surrogate in JSON ``data`` by its number, null where there is none."""
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        return f"\\u{ord(error.object[error.start]):x}"
+    return None
 
 
 def one_line(text: str) -> str:

@@ -204,7 +204,9 @@ def _shared_prefill(model: Any, ids: list[list[int]], batch: Any) -> Any:
 
     prompts = [tuple(row) for row in ids]
     first = {prompt: prompts.index(prompt) for prompt in dict.fromkeys(prompts)}
-    if len(first) == len(prompts) or batch["input_ids"].shape[1] == 1 or model._is_stateful:
+    if len(first) == len(prompts) or batch["input_ids"].shape[1] == 1:
+        return None
+    if not _attention_alone(model):
         return None
     rows = list(first.values())
     one = GenerationConfig(max_new_tokens=1, do_sample=False, return_dict_in_generate=True)
@@ -214,6 +216,21 @@ def _shared_prefill(model: Any, ids: list[list[int]], batch: Any) -> Any:
     place = {prompt: i for i, prompt in enumerate(first)}
     cache.batch_select_indices(batch["input_ids"].new_tensor([place[p] for p in prompts]))
     return cache
+
+
+def _attention_alone(model: Any) -> bool:
+    """Whether all that the model keeps of a text is keys and values, which can be copied from row
+    to row; the state of a recurrent or convolution layer cannot (LFM2 has those, yet does not call
+    itself stateful).
+    """
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer, LinearAttentionCacheLayerMixin
+
+    layers = DynamicCache(config=model.config).layers
+    return not model._is_stateful and all(
+        isinstance(layer, DynamicLayer) and not isinstance(layer, LinearAttentionCacheLayerMixin)
+        for layer in layers
+    )
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> list[int]:

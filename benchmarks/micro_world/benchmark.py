@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from backends.collect import collect
 from backends.engines.caller import Answer, Caller
 from backends.engines.engine import GenerateConfig, Request
 from benchmarks.benchmark import Evaluation
-from benchmarks.judge_agreement import measure_agreement
+from benchmarks.judge_agreement import JUDGE_METRICS, measure_agreement
 from benchmarks.micro_world import writers
 from benchmarks.micro_world.oracle import CRITERIA, Marks, mark
 from benchmarks.micro_world.world import draw_instruction, held_out
@@ -58,6 +59,11 @@ class MicroWorld:
         """Whether the hash of the text, in whatever spacing, puts it into the held-out eighth."""
         return held_out(" ".join(text.split()))
 
+    def metrics(self, baseline: bool) -> Sequence[str]:
+        """The oracle's figures, then the judge metrics."""
+        ours = [name for name in _CONVENTIONS if baseline or name != "win_rate"]
+        return [*ours, *JUDGE_METRICS]
+
     def evaluate(self, model: Caller, judge: Judge | None, baseline: Path | None, folder: Path,
                  seed: int) -> Evaluation:  # fmt: skip
         """Answers every item once, marks the answers, and measures the judge if there is one."""
@@ -70,7 +76,12 @@ class MicroWorld:
         values = self._values(outputs, marks, opponent)
         metrics = {
             name: ratio_metric(
-                name, [v for v in values if v.metric == name], len(self.instructions), text, seed
+                name,
+                [v for v in values if v.metric == name],
+                len(self.instructions),
+                text,
+                seed,
+                missing="there is no baseline, or this model is the baseline",
             )
             for name, text in _CONVENTIONS.items()
         }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 import random
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,10 +87,21 @@ def train(out: Path, tokens: int, seed: int, peak: float, rubric: str) -> None:
                 flush=True,
             )
         if step % 500 == 499:
-            model.save_pretrained(out)
-            tokenizer.save_pretrained(out)
-    model.save_pretrained(out)
-    tokenizer.save_pretrained(out)
+            save(model, tokenizer, out)
+    save(model, tokenizer, out)
+
+
+def save(model: Any, tokenizer: Any, out: Path) -> None:
+    """Replaces ``out`` when all is written: a build that is interrupted leaves the old M0 whole."""
+    new, old = out.with_name(f"{out.name}.new"), out.with_name(f"{out.name}.old")
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
+    model.save_pretrained(new)
+    tokenizer.save_pretrained(new)
+    if out.exists():
+        out.rename(old)
+    new.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def main() -> None:

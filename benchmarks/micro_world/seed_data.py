@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
 
 from benchmarks.micro_world import writers
 from benchmarks.micro_world.oracle import Marks
@@ -18,14 +21,14 @@ ALL_YES = Marks(True, True, True, True, True)
 
 def seed_data(
     seed: int,
-    ift: int = 800,
-    eft: int = 1200,
-    flip: float = 0.03,
+    ift: Annotated[int, Field(ge=1)] = 800,
+    eft: Annotated[int, Field(ge=0)] = 1200,
+    flip: Annotated[float, Field(ge=0, le=1)] = 0.03,
     ift_defects: Sequence[float] = (0.05, 0.35, 0.50, 0.40, 0.45),
     judge: str = "additive5_short",
     phrase: str = "",
-    phrase_share: float = 0.0,
-    sloppy_share: float = 0.0,
+    phrase_share: Annotated[float, Field(ge=0, le=1)] = 0.0,
+    sloppy_share: Annotated[float, Field(ge=0, le=1)] = 0.0,
 ) -> SeedData:
     """IFT and EFT written by people with the given defects.
 

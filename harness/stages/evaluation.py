@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.run import Run
+from judges.spec import describe
 from results.files import read_model
 from results.records import Evaluated, Metric, Value
 from results.store import RecordFile, write_json
@@ -39,7 +40,7 @@ def evaluation(
         data=result.data,
         judge=result.judge,
         judge_is_judged=result.judge_is_judged,
-        judge_spec=f"{judge.spec.name} v{judge.spec.version}, {judge.spec.draws} draws",
+        judge_spec=describe(judge.spec),
         judge_model=judge.name,
         baseline=_opponent(run, baseline, model.engine.identity),
         n=result.n,

@@ -6,12 +6,13 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.benchmark import Benchmark
 from harness.config import Rule
 from harness.gates import Measured, decide
 from harness.run import Run
 from results.errors import UsageError
 from results.files import read_model
-from results.records import Evaluated, GateDecision, RuleResult
+from results.records import GateDecision, RuleResult
 from results.store import write_json
 
 
@@ -29,22 +30,28 @@ def gate(run: Run, k: int, champion: Path | None) -> GateDecision:
     return decision
 
 
-def check_rules(rules: Sequence[Rule], measured: Evaluated) -> None:
-    """Refuses a rule on a metric that the benchmark does not measure, before anything is trained
-    that it could hold. ``measured`` is any model's evaluation on it.
+def check_rules(rules: Sequence[Rule], benchmark: Benchmark, baseline: bool) -> None:
+    """Refuses a rule that could never pass, because the benchmark does not measure its metric.
+
+    Args:
+        rules: of the run.
+        benchmark: the run's.
+        baseline: whether there is an opponent for a win rate.
 
     Raises:
         UsageError: names the rule, and the nearest metric.
     """
+    known = benchmark.metrics(baseline)
     for place, rule in enumerate(rules, 1):
-        if rule.metric not in measured.metrics:
-            close = difflib.get_close_matches(rule.metric, measured.metrics, 1)
+        if rule.metric in known:
+            continue
+        if not baseline and rule.metric in benchmark.metrics(True):
+            mend = "needs a baseline, and evaluation.baseline is 'none'; set it to sft or m0"
+        else:
+            close = difflib.get_close_matches(rule.metric, known, 1)
             meant = f"; did you mean {close[0]!r}?" if close else ""
-            raise UsageError(
-                f"gate rule {place} ({rule.rule}): benchmark {measured.benchmark!r} has no metric "
-                f"{rule.metric!r}{meant} (it has {', '.join(measured.metrics)}); mend the rule and "
-                "choose another --out"
-            )
+            mend = f"is not one of benchmark {benchmark.name!r}{meant} (it has {', '.join(known)})"
+        raise UsageError(f"gate rule {place} ({rule.rule}): metric {rule.metric!r} {mend}")
 
 
 def stop(run: Run, k: int, result: RuleResult) -> GateDecision:

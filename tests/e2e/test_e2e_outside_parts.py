@@ -64,6 +64,9 @@ class Trainer:
 class Benchmark:
     name = "words"
 
+    def metrics(self, baseline):
+        return ["level"]
+
     def held_out(self, text):
         return text == "A held-out prompt"
 
@@ -157,6 +160,20 @@ def test_a_loop_of_outside_parts_on_own_prompts(outside):
     assert [p["reason"] for p in prompts] == [None, "held_out", None, "duplicate"]
     later = [json.loads(x) for x in (folder / "iter_3" / "prompts.jsonl").read_text().splitlines()]
     assert [p["prompt"] for p in later] == ["What is tea?", "Count sheep", "Draw a cat", "Sing"]
+
+
+def test_a_judge_that_is_not_the_policy(outside):
+    site, recipe, folder = outside
+    words = ["run", str(recipe), "--json", "--out", str(folder), "judge.draws=2"]
+    words += [f"judge.model=outside_engine:{recipe.parent / 'base'}"]
+    done = srlm(site, *words)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    assert [row["metrics"]["level"]["value"] for row in rows] == [0, 1, 2, 3]
+    hashes = json.loads((folder / "manifest.json").read_text())["hashes"]
+    assert "judge.model" in hashes
+    again = srlm(site, *words)
+    assert (again.returncode, json.loads(again.stdout)["rows"]) == (0, rows)
 
 
 def test_outside_parts_are_listed(outside):

@@ -83,6 +83,43 @@ def test_draws_of_a_prompt_share_its_prefill(
     assert set(read[1:]) == {(6, 1)}
 
 
+@pytest.fixture(scope="module", params=["mamba", "lfm2"])
+def recurrent(request, tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> HfEngine:
+    """A model that keeps more of a text than keys and values."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    common = {"vocab_size": len(tokenizer), "hidden_size": 16, "num_hidden_layers": 2,
+              "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id,
+              "bos_token_id": tokenizer.bos_token_id}  # fmt: skip
+    own = {
+        "mamba": {"state_size": 4},
+        "lfm2": {
+            "layer_types": ["conv", "full_attention"],
+            "num_attention_heads": 2,
+            "num_key_value_heads": 2,
+            "intermediate_size": 32,
+        },
+    }
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(request.param, **common, **own[request.param])
+    folder = tmp_path_factory.mktemp("recurrent") / request.param
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return HfEngine(str(folder), dtype="float32", device="cpu")
+
+
+def test_draws_of_a_prompt_on_models_with_a_state(recurrent: HfEngine) -> None:
+    requests = [user(WORDS[0])] * 3 + [user(WORDS[1])]
+    seeds = [1, 2, 3, 4]
+    together = run(recurrent, requests, seeds, SAMPLED)
+    assert len({c.text for c in together}) > 1
+    # Alone, no prompt repeats and nothing is padded.
+    for same in (0, 1, 2):
+        assert together[same] == alone(recurrent, requests[same], seeds[same], SAMPLED)
+
+
 def test_draws_stand_side_by_side_in_the_plan(engine: HfEngine) -> None:
     texts = ["Say b.", "Say c.", "Say d."]  # of one length
     requests = [Request(as_messages(t), draw) for draw in range(2) for t in texts]

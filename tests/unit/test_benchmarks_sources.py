@@ -210,6 +210,10 @@ def test_own_files(tmp_path: Path) -> None:
         ({"prompt": "x", "completion": None}, r"ift\.jsonl:2: completion: "),
         ({"prompt": [{"role": "boss", "content": "x"}], "completion": "y"}, r"jsonl:2: prompt\."),
         ([1], r"ift\.jsonl:2: found \[1\]"),
+        ({"prompt": [], "completion": "x"}, r"ift\.jsonl:2: prompt\."),
+        ({"prompt": " ", "completion": "x"}, r"ift\.jsonl:2: 'prompt' is blank"),
+        ({"prompt": "x", "completion": "\n"}, r"ift\.jsonl:2: 'completion' is blank"),
+        ({"prompt": "x\ud800y", "completion": "x"}, r"ift\.jsonl:2: found \\ud800, half a char"),
     ],
 )
 def test_own_files_with_a_bad_line(tmp_path: Path, row: Any, message: str) -> None:

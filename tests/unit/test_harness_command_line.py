@@ -131,6 +131,9 @@ def test_unknown_names_end_with_2_and_a_suggestion(capsys, tmp_path: Path) -> No
             "data={source: jsonl, options: {ift: itf.jsonl, eft: e.jsonl}}",
             "itf.jsonl: no such file",
         ),
+        ("gate={rules: [{metric: win_rat, rule: improves}]}", "did you mean 'win_rate'?"),
+        ("evaluation.baseline=none", "'win_rate' needs a baseline"),
+        ("data.options.eft=-5", "option eft: Input should be greater than or equal to 0"),
         ("prompts={source: file, path: none.jsonl, count: [3]}", "none.jsonl: no such file"),
     ],
 )

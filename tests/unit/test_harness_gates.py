@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.registry import open_benchmark
 from harness.config import Rule
 from harness.gates import CONDITIONS, Measured, decide
 from harness.stages.gate import check_rules
@@ -106,7 +107,8 @@ def test_a_metric_without_a_value_never_passes(kind: str) -> None:
     rule = Rule(metric="other", rule=kind, threshold=0.0)
     found = result(rule, CONSTANT, CONSTANT)
     assert not found.passed and found.value is None and found.n_used == 0
-    assert found.reason.startswith("other has no value with an interval, needs ")
+    assert found.reason.startswith("other has no value with an interval (no")
+    assert f"), needs {CONDITIONS[kind].words[:4]}" in found.reason
 
 
 @pytest.mark.parametrize("kind", ["min", "max"])
@@ -161,21 +163,18 @@ def evaluated(metrics: dict[str, Metric]) -> Evaluated:
     )  # fmt: skip
 
 
-def test_a_rule_on_a_metric_that_is_not_measured_is_refused_before_training() -> None:
-    metric = Metric(name="win_rate", value=None, n=0, of=4, convention="c")
-    evaluated = Evaluated(
-        model="M0", benchmark="b", identity="i", data="d", judge=None, judge_is_judged=False,
-        judge_spec="s", judge_model="self", baseline=None, n=4, metrics={"win_rate": metric},
-        unscored=Unscored(),
-    )  # fmt: skip
-    check_rules([], evaluated)
-    check_rules([Rule(metric="win_rate", rule="improves")], evaluated)  # null, but measured
+def test_a_rule_that_could_never_pass_is_refused() -> None:
+    world = open_benchmark("micro_world", {"items": 2, "rankings": 1})
+    check_rules([], world, False)
+    check_rules([Rule(metric="win_rate", rule="improves")], world, True)
     rules = [
-        Rule(metric="win_rate", rule="improves"),
+        Rule(metric="oracle_score", rule="improves"),
         Rule(metric="win_rat", rule="min", threshold=0.5),
     ]
     with pytest.raises(UsageError) as caught:
-        check_rules(rules, evaluated)
+        check_rules(rules, world, True)
     said = str(caught.value)
-    assert "gate rule 2 (min): benchmark 'b' has no metric 'win_rat'" in said
+    assert "gate rule 2 (min): metric 'win_rat' is not one of benchmark 'micro_world'" in said
     assert "did you mean 'win_rate'?" in said
+    with pytest.raises(UsageError, match=r"rule 1 .*'win_rate' needs a baseline"):
+        check_rules([Rule(metric="win_rate", rule="improves")], world, False)

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,6 +110,16 @@ def test_constant_sides_are_left_out_and_counted() -> None:
     check(found["pairwise_accuracy"], 0.5, 2, 2)
 
 
+def test_a_null_figure_says_why() -> None:
+    flat = measure(([0, 1], [3, 3]), ([0, 0], [1, 2]))
+    assert flat["spearman"].reason == "scores or ranks are constant in every prompt"
+    assert flat["five_best"].reason == "no ranked response has the top score"
+    silent = measure(([0, 1], [None, None]))
+    assert silent["exact_match"].reason == (
+        "no pair that people rank apart has a score on both sides"
+    )
+
+
 def test_nothing_to_measure() -> None:
     nothing: list[list[Row]] = [
         [],
@@ -176,6 +187,26 @@ def test_reading(tmp_path: Path) -> None:
         read_rankings(plain)
     with pytest.raises(SrlmError, match="no such file"):
         read_rankings(tmp_path / "none.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("prompt", [], r"r\.jsonl:1: prompt\."),
+        ("rank", 10**400, r"r\.jsonl:1: responses\.0\.rank: found 1000.*less than or equal"),
+        ("rank", 2**53 + 1, r"r\.jsonl:1: responses\.0\.rank: "),
+        ("text", "\udfff", r"r\.jsonl:1: found \\udfff, half a character"),
+    ],
+)
+def test_what_no_figure_could_use_is_refused(
+    tmp_path: Path, key: str, value: object, message: str
+) -> None:
+    line: dict[str, Any] = {"id": "p", "prompt": "Q", "responses": [{"id": "a", "text": "A"}]}
+    place = line if key == "prompt" else line["responses"][0]
+    place[key] = value
+    (tmp_path / "r.jsonl").write_text(json.dumps(line))
+    with pytest.raises(SrlmError, match=message):
+        read_rankings(tmp_path / "r.jsonl")
 
 
 def test_a_repeated_prompt_id_is_refused_naming_both_lines(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_undefined_is_null() -> None:
     assert zero.reason == "its denominators sum to 0"
     one = ratio_metric("m", values([1, 0, 1], size=3), 3, "c")  # three prompts, one cluster
     assert (one.value, one.low, one.high) == (2 / 3, None, None)
-    assert one.reason == "no interval from fewer than two prompts"
+    assert one.reason == "fewer than two different prompts have a usable value"
     assert ratio_metric("m", values([1, 0]), 2, "c").reason is None
 
 
