@@ -47,6 +47,16 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--json", action="store_true", help="the final table as JSON on stdout")
     run.set_defaults(do=_run)
 
+    plan = commands.add_parser(
+        "plan",
+        help="what a run will ask and cost; calls nothing",
+        description="Stages, calls, tokens, cost and the first prompt of each kind. Calls nothing.",
+    )
+    plan.add_argument("recipe", help="a shipped recipe (srlm ls recipes) or a YAML file")
+    plan.add_argument("overrides", nargs="*", metavar="key.sub=value", help="change a setting")
+    plan.add_argument("--json", action="store_true")
+    plan.set_defaults(do=_plan)
+
     board = commands.add_parser("leaderboard", help="tables from runs")
     board.add_argument("paths", nargs="+", type=Path, metavar="RUN", help="run folders")
     board.add_argument("--format", choices=FORMATS, default="table")
@@ -169,6 +179,28 @@ def _run(arguments: argparse.Namespace) -> int:
         display.note(f"run folder: {folder}")
         display.note(display.clock.split())
     return outcome.exit_code
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from harness.display import Display
+    from harness.plan import plan, to_rich
+    from harness.recipe import load_recipe
+    from harness.resolve import resolve
+    from harness.run import Run
+
+    loaded = load_recipe(arguments.recipe, arguments.overrides)
+    with Display() as display:
+        found = plan(Run.open(resolve(loaded.config), loaded.default_folder, display))
+    if arguments.json:
+        import json
+        from dataclasses import asdict
+
+        print(json.dumps({**asdict(found), "total": found.total()}, indent=2))
+        return 0
+    from rich.console import Console
+
+    Console().print(to_rich(found))
+    return 0
 
 
 def _leaderboard(arguments: argparse.Namespace) -> int:

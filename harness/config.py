@@ -197,9 +197,12 @@ class Budget(Section):
     """What a run may spend, over all its starts; null = no bound. It may change between starts.
 
     ``max_calls``: model calls, answered or failed; repeated attempts of one call are not counted.
+    ``max_cost``: US dollars at the prices of the file ``prices`` (null: the shipped one).
     """
 
     max_calls: int | None = Field(default=None, ge=1)
+    max_cost: float | None = Field(default=None, gt=0)
+    prices: str | None = None
 
 
 class RunConfig(Section):

@@ -42,6 +42,19 @@ def claim(folder: Path, config: RunConfig, hashes: dict[str, str]) -> None:
         write_json(manifest, build_manifest(ours, {"run": config.seed}, hashes))
 
 
+def note_spent(folder: Path, spent: list[dict[str, Any]]) -> None:
+    """Keeps in the manifest what the run's model calls took; written only where it changed.
+
+    Args:
+        folder: the run's.
+        spent: one ``results.calls.Spent`` a model.
+    """
+    path = folder / "manifest.json"
+    header = read_json(path)
+    if header.get("spent") != spent:
+        write_json(path, {**header, "spent": spent})
+
+
 def _nothing_else(folder: Path) -> None:
     # Hidden files are the lock, and what a killed write left behind.
     others = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))

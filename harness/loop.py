@@ -49,6 +49,8 @@ def loop(run: Run) -> Outcome:
     except StopRun as end:
         stop(run, end.k, end.result)
         code, message = end.exit_code, f"the run stops before M{end.k} is the champion. {end}"
+    finally:
+        run.keep_spent()
     return Outcome(code, message, run_rows(run.folder))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from results.errors import UsageError
-from results.files import read_model
+from results.files import read_json, read_model
 from results.records import Evaluated, GateDecision
 
 
@@ -25,6 +25,7 @@ def run_rows(folder: Path) -> list[dict[str, Any]]:
         places.append((f"M{k}", k, place))
         k += 1
     rows: list[dict[str, Any]] = []
+    spent = _spent(folder)
     for model, iteration, place in places:
         gate = place / "gate.json"
         decision = read_model(gate, GateDecision) if gate.is_file() else None
@@ -40,7 +41,21 @@ def run_rows(folder: Path) -> list[dict[str, Any]]:
                 "note": note,
             }
             rows.append({**rows[-1], **stopped, "gate": decision.decision})
-    return rows
+    return [{**row, "spent": spent} for row in rows]
+
+
+def _spent(folder: Path) -> dict[str, Any] | None:
+    """What the model calls of the whole run took: sums over its models, null where a part is not
+    known; null altogether while the run has not ended once.
+    """
+    parts = read_json(folder / "manifest.json").get("spent")
+    if not parts:
+        return None
+    keys = ("calls", "prompt_tokens", "completion_tokens", "cost")
+    return {
+        key: None if any(part[key] is None for part in parts) else sum(part[key] for part in parts)
+        for key in keys
+    }
 
 
 def rows_of(paths: list[Path]) -> list[dict[str, Any]]:

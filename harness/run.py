@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,16 +10,18 @@ from typing import Any
 from backends.engines.caller import Caller, Tally
 from backends.engines.engine import Engine
 from backends.models import model_folder
+from backends.prices import PriceFile
 from backends.registry import open_engine, open_trainer
 from backends.trainers.trainer import Trainer
 from benchmarks.benchmark import Benchmark
 from benchmarks.registry import open_benchmark
 from harness.config import RunConfig
 from harness.display import Display
+from harness.folder import note_spent
 from judges.judging import Judge
 from judges.spec import JudgeSpec, load_spec
 from results.cache import CallCache
-from results.errors import SrlmError
+from results.errors import SrlmError, UsageError
 from results.records import RuleResult
 
 
@@ -56,16 +58,25 @@ class Run:
     benchmark: Benchmark
     trainer: Trainer
     base: Path
+    prices: PriceFile = field(default_factory=lambda: PriceFile.read(None))
     _engines: dict[str, tuple[tuple[str, str], Engine]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, config: RunConfig, folder: Path, display: Display) -> Run:
         """Opens every part. Nothing is computed and nothing written: what is wrong shows first."""
         base = model_folder(config.model.base)
-        open_engine(config.engine.name, str(base), config.engine.options)
+        models = [(config.engine.name, str(base), config.engine.options)]
         if config.judge.model != "self":
             engine, _, model = config.judge.model.partition(":")
-            open_engine(engine, model, config.judge.options)
+            models.append((engine, model, config.judge.options))
+        prices = PriceFile.read(Path(p) if (p := config.budget.prices) else None)
+        for name, model, options in models:
+            open_engine(name, model, options)
+            if config.budget.max_cost is not None and prices.price(name, model, options) is None:
+                raise UsageError(
+                    f"budget.max_cost: no price is known for {name}:{model}; name a file with it "
+                    "in budget.prices, or set budget.max_calls instead"
+                )
         return cls(
             config,
             folder,
@@ -74,6 +85,7 @@ class Run:
             open_benchmark(config.evaluation.benchmark, config.evaluation.options),
             open_trainer(config.trainer.name, config.trainer.options),
             base,
+            prices,
         )
 
     @cached_property
@@ -131,6 +143,8 @@ class Run:
             self._spend,
             self.display.note,
             self.config.budget.max_calls,
+            self.prices.price(name, model, options),
+            self.config.budget.max_cost,
         )
 
     def _show(self, tally: Tally, of: int) -> None:
@@ -139,7 +153,7 @@ class Run:
             f"cached {tally.cached} retried {tally.retried} failed {tally.failed} "
             f"unscored {tally.unscored} "
             f"{rate:.0f} tokens/s"
-        )
+        ) + (f" ${tally.cost:.4f}" if tally.cost else "")
         self.display.progress(tally.done, of, facts)
 
     def _spend(self, model_seconds: float, startup_seconds: float) -> None:
@@ -151,6 +165,11 @@ class Run:
         for _, engine in self._engines.values():
             engine.close()
         self._engines.clear()
+
+    def keep_spent(self) -> None:
+        """Writes into the manifest what all calls of the run so far took, by model."""
+        if "cache" in self.__dict__ or (self.folder / "calls.sqlite").exists():
+            note_spent(self.folder, [asdict(part) for part in self.cache.spent()])
 
     def close(self) -> None:
         """Frees the weights and closes the cache."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-from results.calls import Cached, call_key, stored_answers
+from results.calls import Cached, Spent, call_key, stored_answers
 from results.errors import SrlmError
 from results.files import full_disk, writing
 from results.text import excerpt
@@ -19,10 +21,12 @@ from results.text import excerpt
 __all__ = ["Cached", "CallCache", "call_key"]
 
 APPLICATION_ID = 0x53524C4D  # "SRLM" in the file's header: tells our file from any other SQLite
-VERSION = 1
+VERSION = 2
 CHUNK = 500  # keys a query; SQLite allows 999 and more
 CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-INSERT = "INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?)"  # the first answer to a call stays
+INSERT = (
+    "INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?)"  # the first answer to a call stays
+)
 
 
 class CallCache:
@@ -88,6 +92,24 @@ class CallCache:
             found: int = self._db.execute("SELECT count(*) FROM calls").fetchone()[0]
             return found
 
+    def spent(self) -> list[Spent]:
+        """Returns what the stored answers took, by model."""
+        query = (
+            "SELECT model, count(*),"
+            " iif(count(prompt_tokens) = count(*), sum(prompt_tokens), null),"
+            " sum(completion_tokens),"
+            " iif(count(cost) = count(*), sum(cost), null)"
+            " FROM calls GROUP BY model ORDER BY model"
+        )
+        with _errors(self.path):
+            return [Spent(*row) for row in self._db.execute(query)]
+
+    def cost(self) -> float:
+        """Returns what the stored answers cost in US dollars, as far as it is known."""
+        with _errors(self.path):
+            found: float = self._db.execute("SELECT total(cost) FROM calls").fetchone()[0]
+            return found
+
     def put_many(self, rows: Mapping[str, Cached]) -> None:
         """Stores answers by key, all or none; a key that has an answer keeps it.
 
@@ -119,7 +141,7 @@ class CallCache:
                     db.execute(
                         "CREATE TABLE calls (key TEXT PRIMARY KEY, text TEXT NOT NULL,"
                         " finish_reason TEXT NOT NULL, prompt_tokens INTEGER,"
-                        " completion_tokens INTEGER NOT NULL) WITHOUT ROWID"
+                        " completion_tokens INTEGER NOT NULL, model TEXT, cost REAL) WITHOUT ROWID"
                     )
                     db.execute(f"PRAGMA application_id={APPLICATION_ID}")
                     db.execute(f"PRAGMA user_version={VERSION}")
@@ -183,14 +205,8 @@ def _errors(path: Path, opening: bool = False) -> Iterator[None]:
         raise SrlmError(f"{path}: the cache cannot be used ({error}); {mend}") from error
 
 
-def _row(key: str, answer: Cached) -> tuple[str, str, str, int | None, int]:
-    return (
-        key,
-        answer.text,
-        answer.finish_reason,
-        answer.prompt_tokens,
-        answer.completion_tokens,
-    )
+def _row(key: str, answer: Cached) -> tuple[Any, ...]:
+    return (key, *astuple(answer))
 
 
 def _fill(db: sqlite3.Connection, folder: Path) -> int:

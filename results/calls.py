@@ -15,14 +15,33 @@ from results.weights import text_hash
 
 @dataclass(frozen=True)
 class Cached:
-    """A stored answer. ``prompt_tokens`` is None when it was rebuilt from records, which do not
-    keep it; ``finish_reason`` is ``stop`` or ``length``, never ``error``.
+    """A stored answer. ``finish_reason`` is ``stop`` or ``length``, never ``error``.
+
+    ``model`` is the engine's identity and ``cost`` US dollars at the price of the day. Both and
+    ``prompt_tokens`` are None when the answer was rebuilt from records, which do not keep them;
+    ``cost`` also where the price is not known.
     """
 
     text: str
     finish_reason: str
     prompt_tokens: int | None
     completion_tokens: int
+    model: str | None = None
+    cost: float | None = None
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What the stored calls of one model took. A null sum is one with unknown parts.
+
+    ``model`` is its identity, null for calls rebuilt from records.
+    """
+
+    model: str | None
+    calls: int
+    prompt_tokens: int | None
+    completion_tokens: int
+    cost: float | None
 
 
 def call_key(

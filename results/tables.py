@@ -114,7 +114,19 @@ def notes(rows: Sequence[Row]) -> list[str]:
     if any(row.get("judge_is_judged") for row in rows):
         lines.append(f"{MARK} the judge is the judged model itself")
     lines += [f"{_text(row['model'])}: {_text(row['note'])}" for row in rows if row.get("note")]
-    return lines
+    spent = {_text(row.get("run")): row["spent"] for row in rows if row.get("spent")}
+    return lines + [f"{run}: {_spent(sums)}" for run, sums in spent.items()]
+
+
+def _spent(sums: Mapping[str, Any]) -> str:
+    """What a run's model calls took, in words; what is not known is said."""
+    names = {"prompt_tokens": "prompt tokens", "completion_tokens": "answer tokens"}
+    tokens = [
+        f"{'unknown' if sums[key] is None else format(sums[key], ',')} {name}"
+        for key, name in names.items()
+    ]
+    cost = "cost not known" if sums["cost"] is None else f"${sums['cost']:.2f}"
+    return f"{sums['calls']:,} model calls, {', '.join(tokens)}, {cost}"
 
 
 def _text(value: object) -> str:

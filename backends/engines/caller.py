@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from itertools import islice
+from itertools import accumulate, islice
 
 from backends.engines.engine import (
     Completion,
@@ -16,6 +16,7 @@ from backends.engines.engine import (
     StreamingEngine,
     Usage,
 )
+from backends.prices import Price
 from results.cache import Cached, CallCache, call_key
 from results.errors import SrlmError
 
@@ -35,8 +36,8 @@ class Answer:
 
 @dataclass
 class Tally:
-    """What a caller has done: answers, those from the cache, failures, repeated attempts, seconds
-    and tokens.
+    """What a caller has done: answers, those from the cache, failures, repeated attempts, tokens,
+    seconds and US dollars (as far as prices are known).
 
     ``unscored`` is counted by who reads the answers.
     """
@@ -48,6 +49,7 @@ class Tally:
     unscored: int = 0
     tokens: int = 0
     seconds: float = 0.0
+    cost: float = 0.0
 
 
 class BudgetReached(SrlmError):
@@ -68,6 +70,9 @@ class Caller:
         on_note: told one line that the user should know.
         max_calls: calls that the cache may come to hold, failed ones of this caller included;
             null = no bound.
+        price: of a call, null where it is not known.
+        max_cost: US dollars that the cache's calls may come to cost; null = no bound. Needs a
+            price.
     """
 
     engine: Engine
@@ -76,6 +81,8 @@ class Caller:
     on_time: Callable[[float, float], None] = lambda model, startup: None
     on_note: Callable[[str], None] = lambda line: None
     max_calls: int | None = None
+    price: Price | None = None
+    max_cost: float | None = None
     tally: Tally = field(default_factory=Tally)
 
     def keys(self, requests: Sequence[Request], config: GenerateConfig) -> list[str]:
@@ -120,22 +127,36 @@ class Caller:
             if known:
                 yield answers(known, cached=True)
             missing = {keys[i]: requests[i] for i in indices if keys[i] not in stored}
-            allowed = self._within_budget(missing)
-            with closing(self._finished(allowed, config)) as finished:
-                for done in finished:
-                    yield answers(done, cached=False)
-            if len(allowed) < len(missing):
-                raise BudgetReached(
-                    f"budget.max_calls: {self.max_calls} calls are made and {len(requests)} are "
-                    "needed here; all answers are kept: run the same command with more or without"
-                )
+            while missing:
+                allowed = self._within_budget(missing, config)
+                with closing(self._finished(allowed, config)) as finished:
+                    for done in finished:
+                        yield answers(done, cached=False)
+                missing = {key: r for key, r in missing.items() if key not in allowed}
 
-    def _within_budget(self, requests: dict[str, Request]) -> dict[str, Request]:
-        if self.max_calls is None:
-            return requests
-        left = max(0, self.max_calls - self.cache.count() - self.tally.failed)
-        if len(requests) > left and not isinstance(self.engine, StreamingEngine):
-            return {}  # half a planned batch would give other answers than the whole one
+    def _within_budget(
+        self, requests: dict[str, Request], config: GenerateConfig
+    ) -> dict[str, Request]:
+        """The first of ``requests`` that may be made now. What calls cost is known when they are
+        done: until then the most that they can cost counts. BudgetReached where none may be made.
+        """
+        left, bound = len(requests), ""
+        if self.max_calls is not None:
+            made = self.cache.count() + self.tally.failed
+            left, bound = max(0, self.max_calls - made), f"max_calls: {made} calls are made"
+        if self.max_cost is not None and self.price is not None:
+            spent = self.cache.cost()
+            costs = accumulate(self.price.at_most(r, config) for r in requests.values())
+            affordable = sum(spent + cost <= self.max_cost for cost in costs)
+            if affordable < left:
+                left, bound = affordable, f"max_cost: {spent:.4f} dollars are spent"
+        if left < len(requests) and not isinstance(self.engine, StreamingEngine):
+            left = 0  # half a planned batch would give other answers than the whole one
+        if not left:
+            raise BudgetReached(
+                f"budget.{bound} and {len(requests)} more calls are needed here; all answers are "
+                "kept: run the same command with more or without"
+            )
         return dict(islice(requests.items(), left))
 
     def _finished(
@@ -171,7 +192,12 @@ class Caller:
         self.cache.put_many(
             {
                 key: Cached(
-                    c.text, c.finish_reason, c.usage.prompt_tokens, c.usage.completion_tokens
+                    c.text,
+                    c.finish_reason,
+                    c.usage.prompt_tokens,
+                    c.usage.completion_tokens,
+                    self.engine.identity,
+                    self.price.of(c.usage) if self.price else None,
                 )
                 for key, c in done.items()
                 if c.finish_reason != "error"
@@ -181,6 +207,11 @@ class Caller:
 
     def _count(self, answers: list[Answer]) -> None:
         self.tally.done += len(answers)
+        if self.price is not None:
+            self.tally.cost += sum(
+                self.price.of(a.completion.usage)
+                for a in {a.key: a for a in answers if not a.cached}.values()
+            )
         self.tally.cached += sum(a.cached for a in answers)
         self.tally.failed += sum(a.completion.finish_reason == "error" for a in answers)
         self.tally.tokens += sum(

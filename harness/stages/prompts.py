@@ -16,6 +16,8 @@ from results.errors import UsageError
 from results.records import Conversation, Example, Prompt
 from results.store import RecordFile, read_json_lines
 
+SPARE = 1.25  # prompts written for each one wanted: some are dropped
+
 
 def prompts(run: Run, k: int, ift: Sequence[Example]) -> list[Prompt]:
     """The prompts of iteration ``k``, dropped ones with their reason among them."""
@@ -42,7 +44,7 @@ def prompts(run: Run, k: int, ift: Sequence[Example]) -> list[Prompt]:
     return found
 
 
-def _wanted(config: Prompts, k: int) -> int:
+def wanted(config: Prompts, k: int) -> int:
     """How many prompts iteration ``k`` (2 = the first DPO step) is to have."""
     return config.count[min(k - 2, len(config.count) - 1)]
 
@@ -52,7 +54,7 @@ class _Filter:
 
     def __init__(self, run: Run, ift: Sequence[Example], wanted: int) -> None:
         self.run, self.wanted = run, wanted
-        self.seed_texts = set(_texts(ift))
+        self.seed_texts = set(instructions(ift))
         self.kept: set[str] = set()
 
     def reason(self, text: str, finish_reason: str | None) -> str | None:
@@ -78,8 +80,8 @@ class _Filter:
         return "surplus" if len(self.kept) >= self.wanted else None
 
 
-def _texts(ift: Sequence[Example]) -> list[str]:
-    """The different instructions in one line each, as a model writes them; sorted."""
+def instructions(ift: Sequence[Example]) -> list[str]:
+    """The different instructions of the seed data a line each as models write, sorted."""
     return sorted({" ".join(text.split()) for e in ift if (text := _one_turn(e.prompt))})
 
 
@@ -92,7 +94,7 @@ def _one_turn(prompt: str | Conversation) -> str | None:
 
 def check_shots(run: Run, ift: Sequence[Example]) -> None:
     """Raises UsageError when the seed data has fewer instructions than a few-shot prompt shows."""
-    config, found = run.config.prompts, len(_texts(ift))
+    config, found = run.config.prompts, len(instructions(ift))
     if config.source == "self_instruct" and run.config.iterations > 1 and found < config.shots:
         raise UsageError(
             f"prompts.shots is {config.shots}, but the seed data has {found} different "
@@ -102,20 +104,20 @@ def check_shots(run: Run, ift: Sequence[Example]) -> None:
 
 def _self_instruct(run: Run, k: int, ift: list[Example], file: RecordFile[Prompt]) -> None:
     config = run.config.prompts
-    texts = _texts(ift)
-    wanted = _wanted(config, k)
-    filters = _Filter(run, ift, wanted)
+    texts = instructions(ift)
+    needed = wanted(config, k)
+    filters = _Filter(run, ift, needed)
     caller = run.caller(run.base)
     decoding = GenerateConfig(
         **{**config.decoding.model_dump(), "stop": ("\n",), "seed": run.config.seed}
     )
     there, written = len(file.read()), 0
     for _ in range(config.rounds):
-        missing = wanted - len(filters.kept)
+        missing = needed - len(filters.kept)
         if missing <= 0:
             break
-        draws = range(written, written + math.ceil(missing * 1.25))
-        requests = [_few_shot(texts, config.shots, f"{run.config.seed}:{k}:{d}") for d in draws]
+        draws = range(written, written + math.ceil(missing * SPARE))
+        requests = [few_shot(texts, config.shots, f"{run.config.seed}:{k}:{d}") for d in draws]
         answers = sorted(
             (a for batch in caller.run(requests, decoding) for a in batch), key=lambda a: a.index
         )
@@ -125,7 +127,7 @@ def _self_instruct(run: Run, k: int, ift: list[Example], file: RecordFile[Prompt
     file.finalise()
 
 
-def _few_shot(texts: list[str], shots: int, seed: str) -> Request:
+def few_shot(texts: list[str], shots: int, seed: str) -> Request:
     """A numbered list of instructions that the model goes on with."""
     chosen = random.Random(f"prompts:{seed}").sample(texts, shots)
     lines = [f"{i}. {text}" for i, text in enumerate(chosen, 1)]
@@ -154,8 +156,8 @@ def _from_file(run: Run, k: int, file: RecordFile[Prompt]) -> None:
     config = run.config.prompts
     path = Path(str(config.path))
     rows = read_prompt_file(path)
-    first = sum(_wanted(config, j) for j in range(2, k))
-    chosen = rows[first : first + _wanted(config, k)]
+    first = sum(wanted(config, j) for j in range(2, k))
+    chosen = rows[first : first + wanted(config, k)]
     if not chosen:
         message = f"{path}: {len(rows)} prompts, all used by earlier iterations; add more"
         raise StopRun(k, "prompts", 0, 1, message)

@@ -11,14 +11,19 @@ from results.store import RecordFile
 
 
 def read_seed(run: Run) -> SeedData:
-    """The run's seed data, from its records or from the source; nothing is written.
+    """The run's seed data, from its records or from the source; nothing is written."""
+    ift, eft = _files(run)
+    if ift.done and eft.done:
+        return SeedData(ift.read(), eft.read())
+    return fresh_seed(run)
+
+
+def fresh_seed(run: Run) -> SeedData:
+    """The seed data as the source gives it.
 
     Raises:
         UsageError: there is no IFT, or an IFT prompt is held out for evaluation.
     """
-    ift, eft = _files(run)
-    if ift.done and eft.done:
-        return SeedData(ift.read(), eft.read())
     source = run.config.data.source
     data = load_seed_data(source, run.config.data.options, run.config.seed)
     if not data.ift:

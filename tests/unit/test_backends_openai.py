@@ -343,7 +343,7 @@ def test_a_budget_of_calls_is_kept_and_a_later_run_makes_the_rest(tmp_path: Path
     with FakeServer() as server:
         with CallCache(tmp_path / "c") as cache:
             bounded = Caller(OpenAIEngine("m", base_url=server.url), cache, max_calls=100)
-            with pytest.raises(BudgetReached, match="100 calls are made and 250 are needed"):
+            with pytest.raises(BudgetReached, match="100 calls are made and 150 more calls"):
                 list(bounded.run(requests, CONFIG))
             assert len(server.bodies) == 100 == cache.count()
             with pytest.raises(BudgetReached):

@@ -322,9 +322,13 @@ HOLD = """
     from pathlib import Path
     from results.store import RunLock
     with RunLock(Path(sys.argv[1])):
-        if "fork" in sys.argv and os.fork() == 0:
-            sys.stdin.read(1)
-            os._exit(0)
+        if "fork" in sys.argv:
+            up, said = os.pipe()
+            if os.fork() == 0:
+                os.write(said, b"x")  # on a busy machine it may get its turn late
+                sys.stdin.read(1)
+                os._exit(0)
+            os.read(up, 1)
         print(os.getpid(), flush=True)
         sys.stdin.read()
 """

@@ -1,0 +1,258 @@
+"""What a run will ask of models before it asks anything: calls, tokens, cost, the first prompts."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from backends.engines.caller import Caller
+from backends.engines.engine import Completion, GenerateConfig, Request, Usage
+from backends.prices import Price
+from backends.tokens import as_messages
+from benchmarks.registry import SeedData
+from harness.config import Decoding
+from harness.run import Run
+from harness.stages.prompts import SPARE, few_shot, instructions, read_prompt_file, wanted
+from harness.stages.seed import fresh_seed
+from judges.judging import Judge
+from judges.pointwise import generate_config, judge_request
+from results.cache import CallCache
+from results.figures import NULL
+from results.text import plain
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+CHARACTERS_A_TOKEN = 4  # of English text; no tokenizer is loaded
+SHOWN = 50  # seed examples that stand for the texts which the run will write
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage. Prompt tokens are an estimate, ``completion_tokens`` and ``cost`` what the
+    answers can take at most; ``cost`` is null where no price is known.
+
+    ``about``: the number of calls is an estimate. ``seconds``: the least that the limits per
+    minute allow, null where none is set.
+    """
+
+    model: str
+    stage: str
+    calls: int
+    about: bool
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float | None
+    seconds: float | None
+
+
+@dataclass
+class Plan:
+    """All steps, and the first prompt of each kind with a word on what it is."""
+
+    steps: list[Step] = field(default_factory=list)
+    prompts: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def total(self) -> dict[str, Any]:
+        """Sums over the steps; cost null where a part is not known."""
+        costs = [step.cost for step in self.steps]
+        times = [step.seconds for step in self.steps if step.seconds is not None]
+        return {
+            "calls": sum(step.calls for step in self.steps),
+            "prompt_tokens": sum(step.prompt_tokens for step in self.steps),
+            "completion_tokens": sum(step.completion_tokens for step in self.steps),
+            "cost": None if None in costs else math.fsum(c for c in costs if c is not None),
+            "seconds": math.fsum(times) if times else None,
+        }
+
+
+def plan(run: Run) -> Plan:
+    """Plans a run from its configuration and inputs; no model is loaded and none is called.
+
+    The seed data is read and the benchmark is gone through with a model that answers nothing, so
+    the evaluations' counts and prompts are those of the run.
+    """
+    found = Plan()
+    data = fresh_seed(run)
+    measured = _rehearse(run)
+    evaluations = ["M0", *(f"M{k}" for k in range(1, run.config.iterations + 1))]
+    if run.config.evaluation.baseline == "sft":
+        evaluations.insert(0, "SFT baseline")
+    for model in evaluations:
+        if model[1:].isdigit() and int(model[1:]) >= 2:
+            _self_reward_step(run, found, int(model[1:]), data)
+        for role, requests, config in measured:
+            stage = "evaluation" if role == "policy" else "evaluation, judge"
+            found.steps.append(_step(run, model, stage, role, requests, config))
+    for role, requests, _ in measured:
+        name = "evaluation" if role == "policy" else "evaluation, judge"
+        if requests:
+            found.prompts.setdefault(name, _text(requests[0]))
+    found.notes = _notes(run)
+    return found
+
+
+def _self_reward_step(run: Run, found: Plan, k: int, data: SeedData) -> None:
+    config, model = run.config, f"M{k}"
+    count = wanted(config.prompts, k)
+    shown = instructions(data.ift) or [""]
+    if config.prompts.source == "self_instruct":
+        texts = few_shot(shown, min(config.prompts.shots, len(shown)), f"{config.seed}:{k}:0")
+        found.prompts.setdefault("prompts", _text(texts))
+        calls = math.ceil(count * SPARE)
+        asked = _decoding(config.prompts.decoding)
+        found.steps.append(_step(run, model, "prompts", "policy", [texts], asked, calls, True))
+    else:
+        shown = [text for _, text in read_prompt_file(Path(str(config.prompts.path)))]
+        count = min(count, len(shown))
+    chats = [Request(as_messages(text)) for text in shown[:SHOWN]]
+    kind = "candidates" if config.prompts.source == "file" else "candidates (a seed instruction)"
+    found.prompts.setdefault(kind, _text(chats[0]))
+    drawn = _decoding(config.candidates.decoding)
+    n = count * config.candidates.n
+    found.steps.append(_step(run, model, "candidates", "policy", chats, drawn, n, True))
+    judged = [judge_request(run.spec, e.prompt, e.completion, 0) for e in data.ift[:SHOWN]]
+    found.prompts.setdefault("judgments (of a seed answer)", _text(judged[0]))
+    decoding = generate_config(run.spec, config.seed)
+    n *= run.spec.draws
+    found.steps.append(_step(run, model, "judgments", "judge", judged, decoding, n, True))
+
+
+def _step(run: Run, model: str, stage: str, role: str, requests: Sequence[Request],
+          config: GenerateConfig, calls: int | None = None,
+          about: bool = False) -> Step:  # fmt: skip
+    """A step of ``calls`` calls that are like ``requests`` (null: exactly these)."""
+    n = len(requests) if calls is None else calls
+    mean = fmean(len(_text(r)) for r in requests) / CHARACTERS_A_TOKEN if requests else 0.0
+    tokens = Usage(round(n * mean), n * config.max_tokens)
+    price, options = _engine_of(run, role)
+    return Step(
+        model,
+        stage,
+        n,
+        about,
+        tokens.prompt_tokens,
+        tokens.completion_tokens,
+        None if price is None else price.of(tokens),
+        _least_seconds(options, n, tokens),
+    )
+
+
+def _engine_of(run: Run, role: str) -> tuple[Price | None, dict[str, Any]]:
+    """Price and options of who answers: the policy's engine, or that of a judge of its own."""
+    name, options, model = run.config.engine.name, run.config.engine.options, str(run.base)
+    if role == "judge" and run.config.judge.model != "self":
+        name, _, model = run.config.judge.model.partition(":")
+        options = run.config.judge.options
+    return run.prices.price(name, model, options), options
+
+
+def _least_seconds(options: dict[str, Any], calls: int, tokens: Usage) -> float | None:
+    limits = {
+        "requests_per_minute": calls,
+        "tokens_per_minute": tokens.prompt_tokens + tokens.completion_tokens,
+    }
+    times = [60 * units / options[key] for key, units in limits.items() if options.get(key)]
+    return max(times, default=None)
+
+
+def _decoding(decoding: Decoding) -> GenerateConfig:
+    return GenerateConfig(decoding.temperature, decoding.top_p, decoding.max_tokens)
+
+
+def _text(request: Request) -> str:
+    if isinstance(request.prompt, str):
+        return request.prompt
+    return "\n".join(turn.content for turn in request.prompt)
+
+
+class _Silent:
+    """An engine that answers nothing and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.identity = "plan:nothing is called"
+        self.startup_seconds = 0.0
+        self.asked: list[Request] = []
+        self.config = GenerateConfig()
+
+    def plan(self, requests: Sequence[Request]) -> list[list[int]]:
+        """One batch of all."""
+        return [list(range(len(requests)))] if requests else []
+
+    def generate(
+        self, requests: Sequence[Request], seeds: Sequence[int], config: GenerateConfig
+    ) -> list[Completion]:
+        """Empty answers."""
+        self.asked += requests
+        self.config = config
+        return [Completion("", "stop", Usage(0, 0)) for _ in requests]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _rehearse(run: Run) -> list[tuple[str, list[Request], GenerateConfig]]:
+    """What one evaluation asks of the policy and of the judge."""
+    policy, judge = _Silent(), _Silent()
+    with tempfile.TemporaryDirectory(prefix="srlm-plan-") as name:
+        folder = Path(name)
+        with CallCache(folder / "calls.sqlite") as cache:
+            judging = Judge(run.spec, Caller(judge, cache), run.config.judge.model, False)
+            asked = Caller(policy, cache)
+            run.benchmark.evaluate(asked, judging, None, folder / "evaluation", run.config.seed)
+    return [("policy", policy.asked, policy.config), ("judge", judge.asked, judge.config)]
+
+
+def _notes(run: Run) -> list[str]:
+    lines = [
+        f"prompt tokens are estimated at {CHARACTERS_A_TOKEN} characters each; answer tokens and "
+        "cost are the most that the settings allow",
+        "candidates and judgments are counted as if every prompt were kept and every candidate "
+        "judged; a gate that holds ends the run earlier",
+    ]
+    for role in ("policy", "judge"):
+        price, _ = _engine_of(run, role)
+        if price is None:
+            lines.append(f"no price is known for the {role}'s model: name one in budget.prices")
+        else:
+            lines.append(f"price of the {role}'s calls: {price.source}")
+    lines.append("time is known where a limit per minute is set: then it is the least possible")
+    return lines
+
+
+def to_rich(found: Plan) -> RenderableType:
+    """The plan for a terminal: the table, the notes, then each prompt in full."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("model", "stage"):
+        table.add_column(name, no_wrap=True)
+    for name in ("calls", "prompt tokens", "answer tokens <=", "cost <=", "time >="):
+        table.add_column(name, justify="right")
+    for step in found.steps:
+        row = vars(step)
+        table.add_row(step.model, step.stage, *_figures(row, "~" if step.about else ""))
+    table.add_row("all", "", *_figures(found.total(), ""), style="bold")
+    parts: list[RenderableType] = [table, *(Text(note, style="dim") for note in found.notes)]
+    for kind, text in found.prompts.items():
+        parts += [Text(f"\nfirst prompt: {kind}", style="bold"), Text(plain(text))]
+    return Group(*parts)
+
+
+def _figures(row: dict[str, Any], about: str) -> list[str]:
+    cost, seconds = row["cost"], row["seconds"]
+    return [
+        f"{about}{row['calls']:,}",
+        f"~{row['prompt_tokens']:,}",
+        f"{row['completion_tokens']:,}",
+        "unknown" if cost is None else f"${cost:,.2f}",
+        NULL if seconds is None else f"{seconds / 60:,.0f} min",
+    ]

@@ -1,0 +1,72 @@
+"""The plan of a run: its counts are those of the run, and nothing is called for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+
+SMALL = ["evaluation.options={items: 7, rankings: 2}", "prompts.count=[8,12]", "iterations=3"]
+
+
+def planned(capsys, *words: str) -> dict:
+    assert main(["plan", "quickstart", *SMALL, *words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_calls_of_every_stage(capsys, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = planned(capsys)
+    calls = {(s["model"], s["stage"]): s["calls"] for s in found["steps"]}
+    for model in ("SFT baseline", "M0", "M1", "M2", "M3"):
+        assert calls[model, "evaluation"] == 7
+        assert calls[model, "evaluation, judge"] == 2 * 4 * 3
+    assert (calls["M2", "candidates"], calls["M3", "candidates"]) == (32, 48)
+    assert (calls["M2", "judgments"], calls["M3", "judgments"]) == (96, 144)
+    assert calls["M3", "prompts"] == 15
+    assert found["total"]["calls"] == sum(calls.values())
+    assert found["total"]["cost"] == 0.0 and found["total"]["seconds"] is None
+    assert list(tmp_path.iterdir()) == []  # nothing is written
+
+
+def test_prompts_are_the_runs_own(capsys) -> None:
+    found = planned(capsys)["prompts"]
+    assert found["prompts"].startswith("1. ") and found["prompts"].endswith("\n7.")
+    assert "Score: and the total" in found["judgments (of a seed answer)"]
+    assert found["evaluation"] and "Answer: " in found["evaluation, judge"]
+
+
+def test_cost_and_time_of_a_judge_at_a_provider(capsys) -> None:
+    judge = ["judge.model=openai:gpt-4o", "judge.options.requests_per_minute=60"]
+    found = planned(capsys, *judge)
+    judged = [s for s in found["steps"] if "judg" in s["stage"]]
+    for step in judged:
+        most = (2.5 * step["prompt_tokens"] + 10 * step["completion_tokens"]) / 1e6
+        assert step["cost"] == pytest.approx(most) and most > 0
+        assert step["seconds"] == pytest.approx(step["calls"])
+    assert found["total"]["cost"] == pytest.approx(sum(s["cost"] for s in judged))
+    assert found["total"]["seconds"] == pytest.approx(sum(s["calls"] for s in judged))
+
+
+def test_an_unknown_price_is_said(capsys) -> None:
+    found = planned(capsys, "judge.model=openai:house-judge", "judge.options.base_url=http://h/v1")
+    assert found["total"]["cost"] is None
+    assert any("no price is known for the judge's model" in note for note in found["notes"])
+    bounded = ["plan", "quickstart", "judge.model=openai:house-judge", "budget.max_cost=3"]
+    assert main(bounded) == 2
+    said = capsys.readouterr().err
+    assert "no price is known for openai:house-judge" in said and "budget.prices" in said
+
+
+def test_the_table_shows_prompts_in_full_and_inert(capsys, tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text(json.dumps({"prompt": "Say \x1b[31m[bold]boo[/bold]"}) + "\n")
+    own = ["prompts.source=file", f"prompts.path={path}"]
+    assert main(["plan", "quickstart", *SMALL, *own]) == 0
+    said = capsys.readouterr().out
+    assert "Say [bold]boo[/bold]" in said and "\x1b" not in said
+    calls = {line.split()[1]: line.split()[2] for line in said.splitlines() if line[:2] == "M2"}
+    assert calls["candidates"] == "~4"  # one prompt in the file
