@@ -168,10 +168,15 @@ class Caller:
         keys, asked = list(requests), list(requests.values())
         seeds = [int(key[:15], 16) for key in keys]
         clock = _Clock(self)
+
+        def kept(done: dict[str, Completion]) -> dict[str, Completion]:
+            self._keep(done, requests, config)
+            return done
+
         if not isinstance(self.engine, StreamingEngine):
             completions = self.engine.generate(asked, seeds, config)
             clock.book()
-            yield self._keep(dict(zip(keys, completions, strict=True)))
+            yield kept(dict(zip(keys, completions, strict=True)))
             return
         flight = self.engine.start(asked, seeds, config)
         group: list[tuple[int, Completion]] = []
@@ -181,37 +186,42 @@ class Caller:
                 self.tally.retried = flight.retried
                 while flight.notes:
                     self.on_note(flight.notes.pop(0))
-                yield self._keep({keys[i]: c for i, c in group})
+                done, group = kept({keys[i]: c for i, c in group}), []
+                yield done
                 clock.start()
         finally:
             # Interrupted between two looks: what is under way is paid for, so it is stored.
             group = group + flight.stop()
-            self._keep({keys[i]: c for i, c in group})
+            kept({keys[i]: c for i, c in group})
 
-    def _keep(self, done: dict[str, Completion]) -> dict[str, Completion]:
-        self.cache.put_many(
-            {
-                key: Cached(
-                    c.text,
-                    c.finish_reason,
-                    c.usage.prompt_tokens,
-                    c.usage.completion_tokens,
-                    self.engine.identity,
-                    self.price.of(c.usage) if self.price else None,
-                )
-                for key, c in done.items()
-                if c.finish_reason != "error"
-            }
-        )
-        return done
+    def _keep(
+        self, done: dict[str, Completion], requests: Mapping[str, Request], config: GenerateConfig
+    ) -> None:
+        """Stores the answers with what they cost; failures are never cached."""
+        rows = {}
+        for key, c in done.items():
+            if c.finish_reason == "error":
+                continue
+            cost = self._cost(requests[key], c.usage, config)
+            self.tally.cost += cost or 0.0
+            rows[key] = Cached(
+                c.text,
+                c.finish_reason,
+                c.usage.prompt_tokens,
+                c.usage.completion_tokens,
+                self.engine.identity,
+                cost,
+            )
+        self.cache.put_many(rows)
+
+    def _cost(self, request: Request, usage: Usage, config: GenerateConfig) -> float | None:
+        """US dollars; from a server that counts no tokens, the most that the call can cost."""
+        if self.price is None:
+            return None
+        return self.price.of(usage) if usage.prompt_tokens else self.price.at_most(request, config)
 
     def _count(self, answers: list[Answer]) -> None:
         self.tally.done += len(answers)
-        if self.price is not None:
-            self.tally.cost += sum(
-                self.price.of(a.completion.usage)
-                for a in {a.key: a for a in answers if not a.cached}.values()
-            )
         self.tally.cached += sum(a.cached for a in answers)
         self.tally.failed += sum(a.completion.finish_reason == "error" for a in answers)
         self.tally.tokens += sum(
