@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from backends.engines.dialect import (
@@ -53,8 +53,11 @@ class Terms:
 
     def without_key(self, text: object) -> str:
         """``text`` in one short line that does not hold the key."""
-        line = " ".join(str(text).split())
-        return excerpt(line.replace(self.key, "***") if self.key else line, 300)
+        return excerpt(self.scrubbed(" ".join(str(text).split())), 300)
+
+    def scrubbed(self, text: str) -> str:
+        """``text`` with stars for the key: gateways repeat it in errors, and even in answers."""
+        return text.replace(self.key, "***") if self.key else text
 
 
 class _Endpoint:
@@ -304,7 +307,8 @@ class ServerCalls:
                 return None, "an answer without choices", 0.0
             if not same_model(terms.model, reply.model):
                 return None, f"answered by the model {excerpt(str(reply.model))}", 0.0
-            return read_answer(choices[0], reply.usage, self._config), "", 0.0
+            done = read_answer(choices[0], reply.usage, self._config)
+            return replace(done, text=terms.scrubbed(done.text)), "", 0.0
         except TimeoutError:
             return None, f"no answer in {terms.timeout_s:g} s", 0.0
         except openai.APIStatusError as error:

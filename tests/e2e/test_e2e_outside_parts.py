@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fake_server import FakeServer
+
 ROOT = Path(__file__).parents[2]
 
 PARTS = '''
@@ -139,11 +141,11 @@ def outside(tmp_path):
     return site, recipe, tmp_path / "run"
 
 
-def srlm(site: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def srlm(site: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "harness.cli", *words],
         cwd=ROOT, capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(site)},
+        env={**os.environ, "PYTHONPATH": str(site), **environment},
     )  # fmt: skip
 
 
@@ -174,6 +176,41 @@ def test_a_judge_that_is_not_the_policy(outside):
     assert "judge.model" in hashes
     again = srlm(site, *words)
     assert (again.returncode, json.loads(again.stdout)["rows"]) == (0, rows)
+
+
+def test_a_judge_at_a_server_and_its_key_is_nowhere(outside):
+    site, recipe, folder = outside
+    key = "sk-very-secret-0123456789abcdef"
+    faults = {0: "500", 3: "429 0", 5: "cut", 7: "html"}
+    seen = []
+
+    def fault(body, attempt):
+        seen.append(body)
+        return faults.get(len(seen)) if attempt == 0 else None
+
+    # Like some real ones, this server repeats the key in what it says.
+    with FakeServer(key=key, reply=lambda body: f"As {key} says.\nVerdict: {len(seen) % 10}",
+                    fault=fault) as server:  # fmt: skip
+        words = ["run", str(recipe), "--out", str(folder), "judge.model=openai:m"]
+        words += [f"judge.options.base_url={server.url}", "judge.options.api_key_env=MY_KEY"]
+        wrong = srlm(site, *words, MY_KEY=key + "-wrong")
+        assert wrong.returncode == 1, wrong.stderr
+        assert "refuses the key" in wrong.stderr and "MY_KEY, which is set" in wrong.stderr
+        done = srlm(site, "--debug", *words, MY_KEY=key)
+        assert done.returncode == 0, done.stderr
+    calls = len(server.answered)
+    assert calls and all(n == 1 for n in server.answered.values())
+    said = [x.stdout + x.stderr for x in (wrong, done)]
+    said.append(srlm(site, "leaderboard", str(folder), "--json", MY_KEY=key).stdout)
+    assert '"calls": ' in said[-1]
+    files = [p for p in folder.rglob("*") if p.is_file()]
+    assert {"calls.sqlite", "manifest.json", "config.yaml"} <= {p.name for p in files}
+    for text in [*(t.encode() for t in said), *(p.read_bytes() for p in files)]:
+        assert key.encode() not in text
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (asked,) = [part for part in manifest["spent"] if part["model"].startswith("openai:")]
+    assert asked["calls"] == calls and asked["cost"] is None
+    assert asked["prompt_tokens"] == 7 * calls
 
 
 def test_outside_parts_are_listed(outside):
