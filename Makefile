@@ -1,7 +1,7 @@
 # Two commands: `make run` (sets up, runs the quick start to its leaderboard) and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: setup run test check bench seeds control kills m0
+.PHONY: setup run test check bench engines seeds control kills m0
 
 # Installed anew only when the project file changed.
 .venv/.done: pyproject.toml
@@ -27,6 +27,9 @@ check: setup
 # The proofs below take minutes to an hour; README says what each one shows.
 bench: setup
 	$(BIN)/python -m tests.proofs.bench
+
+engines: setup
+	$(BIN)/python -m tests.proofs.engines
 
 seeds: setup
 	$(BIN)/python -m tests.proofs.seeds

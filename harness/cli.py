@@ -57,6 +57,17 @@ def parser() -> argparse.ArgumentParser:
     plan.add_argument("--json", action="store_true")
     plan.set_defaults(do=_plan)
 
+    again = commands.add_parser(
+        "retry",
+        help="make failed and unscored calls again",
+        description="Makes the failed calls of a run's last iteration again, and asks once more "
+        "where a judgment did not parse; only that. Then srlm run goes on.",
+        epilog="exit codes: 0 done, 1 error, 2 usage, 4 too many judgments are still unscored",
+    )
+    again.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    again.add_argument("--failed", action="store_true", required=True, help="what has no answer")
+    again.set_defaults(do=_retry)
+
     board = commands.add_parser("leaderboard", help="tables from runs")
     board.add_argument("paths", nargs="+", type=Path, metavar="RUN", help="run folders")
     board.add_argument("--format", choices=FORMATS, default="table")
@@ -179,6 +190,33 @@ def _run(arguments: argparse.Namespace) -> int:
         display.note(f"run folder: {folder}")
         display.note(display.clock.split())
     return outcome.exit_code
+
+
+def _retry(arguments: argparse.Namespace) -> int:
+    from harness.display import Display
+    from harness.recipe import load_recipe
+    from harness.retry import retry
+    from harness.run import Run
+    from results.errors import UsageError
+    from results.store import RunLock
+
+    folder: Path = arguments.run
+    if not (folder / "config.yaml").is_file():
+        raise UsageError(f"{folder}: not a run folder (no config.yaml); give runs/NAME")
+    config = load_recipe(str(folder / "config.yaml"), []).config
+    with Display() as display, RunLock(folder):
+        run = Run.open(config, folder, display)
+        try:
+            found = retry(run)
+        finally:
+            run.keep_spent()
+            run.close()
+        if found.where is None:
+            display.note("nothing failed and nothing is unscored in the last iteration")
+        else:
+            display.note(f"{found.where}: {found.of} made again, {found.left} without an answer")
+            display.note("the run goes on with the srlm run command that began it")
+    return 0
 
 
 def _plan(arguments: argparse.Namespace) -> int:

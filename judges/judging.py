@@ -9,7 +9,7 @@ from backends.collect import collect
 from backends.engines.caller import Answer, Caller
 from judges.pointwise import generate_config, judge_request, to_judgment
 from judges.spec import JudgeSpec
-from results.records import Conversation, Judgment
+from results.records import Conversation, Judgment, Retry
 from results.store import RecordFile
 
 
@@ -35,10 +35,18 @@ class Response:
 
 def judge_responses(judge: Judge, responses: Sequence[Response], file: RecordFile[Judgment],
                     seed: int) -> list[Judgment]:  # fmt: skip
-    """``spec.draws`` judgments of every response, in ``file`` when it is finalised."""
+    """``spec.draws`` judgments of every response, in ``file`` when it is finalised.
+
+    Draws that ``retries.jsonl`` beside it names are asked for under another number.
+    """
     spec = judge.spec
     asked = [(response, draw) for response in responses for draw in range(spec.draws)]
-    requests = [judge_request(spec, r.prompt, r.text, draw) for r, draw in asked]
+    retries = RecordFile(file.path.with_name("retries.jsonl"), Retry).read()
+    other = {(r.prompt_id, r.response_id, r.draw): r.asked_as for r in retries}
+    requests = [
+        judge_request(spec, r.prompt, r.text, other.get((r.prompt_id, r.response_id, draw), draw))
+        for r, draw in asked
+    ]
 
     def record(answer: Answer) -> Judgment:
         response, draw = asked[answer.index]

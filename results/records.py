@@ -92,6 +92,15 @@ class Judgment(Record):
         return self
 
 
+class Retry(Record):
+    """A judgment that is asked for under another draw, ``asked_as``: its own did not parse."""
+
+    prompt_id: str
+    response_id: str
+    draw: int
+    asked_as: int
+
+
 class Pair(Record):
     """A preference pair: the training example of DPO. ``margin`` = chosen minus rejected score."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_server import FakeServer
+from tests.fake_server import FakeServer, last_text
 
 ROOT = Path(__file__).parents[2]
 
@@ -211,6 +211,58 @@ def test_a_judge_at_a_server_and_its_key_is_nowhere(outside):
     (asked,) = [part for part in manifest["spent"] if part["model"].startswith("openai:")]
     assert asked["calls"] == calls and asked["cost"] is None
     assert asked["prompt_tokens"] == 7 * calls
+
+
+def test_retry_asks_again_for_what_has_no_answer_and_nothing_else(outside):
+    site, recipe, folder = outside
+    ill = [True]
+    asked = []
+
+    def reply(body):
+        asked.append(last_text(body))
+        return "I cannot say." if ill[0] and len(asked) % 5 else f"So.\nVerdict: {len(asked) % 10}"
+
+    def fault(body, attempt):  # one call fails for good
+        return "400" if ill[0] and "Draw a cat" in last_text(body) else None
+
+    with FakeServer(reply=reply, fault=fault) as server:
+        words = ["run", str(recipe), "--json", "--out", str(folder), "judge.model=openai:m"]
+        words += [f"judge.options.base_url={server.url}", "judge.options.max_retries=1"]
+        first = srlm(site, *words)
+        assert first.returncode == 4, first.stderr
+        before = records(folder / "iter_2" / "judgments.jsonl")
+        unscored = [(j["response_id"], j["reason"]) for j in before if j["score"] is None]
+        assert len(before) / 2 < len(unscored) < len(before)
+        still = srlm(site, "retry", "--failed", str(folder))  # no better yet
+        assert still.returncode == 4 and "judge.max_unscored" in still.stderr
+        left = [j for j in records(folder / "iter_2" / "judgments.jsonl") if j["score"] is None]
+        ill[0] = False
+        asked.clear()
+        done = srlm(site, "retry", "--failed", str(folder))
+        assert done.returncode == 0, done.stderr
+        assert f"{len(left)} made again, 0 without an answer" in done.stderr
+        texts = {c["response_id"]: c["text"] for c in records(folder / "iter_2/candidates.jsonl")}
+        equal = {(j["prompt_id"], texts[j["response_id"]]) for j in left}  # asked for once
+        assert len(asked) == len(equal)
+        after = records(folder / "iter_2" / "judgments.jsonl")
+        kept = [j for j in before if j["score"] is not None]
+        assert [j for j in after if j in kept] == kept
+        assert {(j["response_id"], j["draw"]) for j in after} == {
+            (j["response_id"], j["draw"]) for j in before
+        }
+        nothing = srlm(site, "retry", "--failed", str(folder))
+        assert nothing.returncode == 0 and "nothing failed" in nothing.stderr
+        assert len(asked) == len(equal)
+        last = srlm(site, *words)
+        assert last.returncode == 0, last.stderr
+        models = [row["model"] for row in json.loads(last.stdout)["rows"]]
+        assert models == ["M0", "M1", "M2", "M3"]
+    wrong = srlm(site, "retry", "--failed", str(folder.parent))
+    assert wrong.returncode == 2 and "not a run folder" in wrong.stderr
+
+
+def records(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def test_outside_parts_are_listed(outside):

@@ -1,0 +1,144 @@
+"""Makes failed calls of a run again and asks once more where a judgment did not parse; only that.
+
+What training has used stays as it is: another judgment then would not be the one that the weights
+come from. So the last iteration alone is looked at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.run import Run
+from harness.stages.candidates import candidates
+from harness.stages.evaluation import evaluation
+from harness.stages.judgments import judgments
+from results.errors import UsageError
+from results.files import write_bytes
+from results.lines import read_json_lines
+from results.records import Candidate, Judgment, Prompt, Retry
+from results.store import RecordFile
+
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Retried:
+    """``of`` calls were made again, ``left`` of them have no usable answer still. ``where`` is the
+    stage, null when nothing was to be done.
+    """
+
+    where: str | None
+    of: int
+    left: int
+
+
+def retry(run: Run) -> Retried:
+    """Retries the last iteration's stages, or its evaluation when it is trained already.
+
+    Raises:
+        UsageError: the folder has no iteration, or no evaluation of its last model yet.
+    """
+    k = 0
+    while run.iteration(k + 1).is_dir():
+        k += 1
+    folder = run.iteration(k)
+    if k > 1 and not run.checkpoint(k).exists():
+        return _step(run, k, folder)
+    if k == 0 or not (folder / "evaluation" / "metrics.json").exists():
+        raise UsageError(
+            f"{run.folder}: its last model is not evaluated yet, so nothing has ended that could "
+            "be retried; go on with srlm run"
+        )
+    return _evaluation(run, k, folder / "evaluation")
+
+
+def _step(run: Run, k: int, folder: Path) -> Retried:
+    """Candidates and judgments before training."""
+    prompts = RecordFile(folder / "prompts.jsonl", Prompt)
+    answers = RecordFile(folder / "candidates.jsonl", Candidate)
+    scored = RecordFile(folder / "judgments.jsonl", Judgment)
+    if not scored.done:
+        raise UsageError(f"{scored.path}: is not complete yet; go on with srlm run")
+    failed = _failed(answers.path)
+    unscored = _unscored(scored.path)
+    if not failed and not unscored:
+        return Retried(None, 0, 0)
+    for name in ("gate.json", "pairs.jsonl"):
+        (folder / name).unlink(missing_ok=True)
+    _ask_otherwise(run, scored.path, unscored)
+    _reopen(scored.path, lambda line: line["status"] == "scored")
+    if failed:
+        _reopen(answers.path, lambda line: line["finish_reason"] != "error")
+    asked = prompts.read()
+    found = judgments(run, k, asked, candidates(run, k, asked))
+    left = len(_failed(answers.path)) + sum(j.status == "unscored" for j in found)
+    return Retried(f"M{k} candidates and judgments", len(failed) + len(unscored), left)
+
+
+def _evaluation(run: Run, k: int, folder: Path) -> Retried:
+    """The answers that a benchmark asked for, and its judgments."""
+    files = sorted(p for p in folder.glob("*.jsonl") if p.name not in ("values.jsonl", NAME))
+    failed = {path: found for path in files if (found := _failed(path))}
+    judged = folder / "judgments.jsonl"
+    unscored = _unscored(judged) if judged.exists() else []
+    failed.pop(judged, None)
+    again = sum(map(len, failed.values())) + len(unscored)
+    if not again:
+        return Retried(None, 0, 0)
+    for path in (folder.parent / "gate.json", folder / "metrics.json", folder / "values.jsonl"):
+        path.unlink(missing_ok=True)
+    if unscored:
+        _ask_otherwise(run, judged, unscored)
+        _reopen(judged, lambda line: line["status"] == "scored")
+    for path in failed:
+        _reopen(path, lambda line: line.get("finish_reason") != "error")
+    opponents = {"sft": run.sft_baseline, "m0": run.folder / "m0"}
+    opponent = opponents.get(run.config.evaluation.baseline)
+    baseline = None if opponent is None else opponent / "evaluation"
+    evaluation(run, f"M{k}", run.checkpoint(k), folder, baseline)
+    left = sum(len(_failed(path)) for path in failed)
+    left += len(_unscored(judged)) if judged.exists() else 0
+    return Retried(f"M{k} evaluation", again, left)
+
+
+NAME = "retries.jsonl"
+
+
+def _failed(path: Path) -> list[Line]:
+    return [line for line in _lines(path) if line.get("finish_reason") == "error"]
+
+
+def _unscored(path: Path) -> list[Line]:
+    return [line for line in _lines(path) if line.get("status") == "unscored"]
+
+
+def _lines(path: Path) -> list[Line]:
+    if not path.exists() or not path.stat().st_size:
+        return []
+    return [line for _, line in read_json_lines(path)]
+
+
+def _ask_otherwise(run: Run, path: Path, unscored: list[Line]) -> None:
+    """Notes for every judgment that did not parse a draw that was never asked: the same one would
+    give the same answer. A call that failed has no answer, so it keeps its draw.
+    """
+    file = RecordFile(path.with_name(NAME), Retry)
+    asked = {(r.prompt_id, r.response_id, r.draw): r.asked_as for r in file.read()}
+    for line in unscored:
+        if line["finish_reason"] != "error":
+            key = (line["prompt_id"], line["response_id"], line["draw"])
+            asked[key] = asked.setdefault(key, line["draw"]) + run.spec.draws
+    file.replace(
+        Retry(prompt_id=p, response_id=r, draw=d, asked_as=n) for (p, r, d), n in asked.items()
+    )
+
+
+def _reopen(path: Path, keep: Callable[[Line], bool]) -> None:
+    """Turns a finalised file into a begun one that holds what is kept."""
+    kept = [json.dumps(line, ensure_ascii=False) for line in _lines(path) if keep(line)]
+    write_bytes(path.with_name(f"{path.name}.part"), "".join(f"{x}\n" for x in kept).encode())
+    path.unlink()
