@@ -235,8 +235,8 @@ def to_rich(found: Plan) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("model", "stage"):
         table.add_column(name, no_wrap=True)
-    for name in ("calls", "prompt tokens", "answer tokens <=", "cost <=", "time >="):
-        table.add_column(name, justify="right")
+    for name in ("calls", "tokens in", "tokens out <=", "cost <=", "time >="):
+        table.add_column(name, justify="right", no_wrap=True)
     for step in found.steps:
         row = vars(step)
         table.add_row(step.model, step.stage, *_figures(row, "~" if step.about else ""))

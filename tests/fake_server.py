@@ -129,7 +129,7 @@ class FakeServer:
         async with self._slot:
             if self.seconds:
                 await asyncio.sleep(self.seconds)
-        self.answered[call] += 1
+        self.answered[call] += fault is None
         said = self.reply(body)
         chat = "messages" in body
         message = {"message": {"role": "assistant", "content": said}} if chat else {"text": said}
@@ -148,6 +148,7 @@ class FakeServer:
 async def _faulty(name: str) -> web.StreamResponse:
     if name == "stall":
         await asyncio.sleep(20)
+        return web.Response(status=504)
     if name == "html":
         return web.Response(status=502, text="<html>Bad gateway</html>", content_type="text/html")
     if name == "cut":

@@ -28,7 +28,7 @@ from results.errors import SrlmError
 from results.text import excerpt
 
 FIRST_WAIT_S, GROWTH, LONGEST_WAIT_S = 0.25, 1.5, 30.0  # between attempts, before jitter
-HEAD_START_S = 0.5  # of the first call: a refusal of a setting mostly comes within it
+HEAD_START_S = 0.1  # of the first call: a refusal of a setting mostly comes within it
 LONGEST_ORDER_S = 600.0  # a longer retry-after is a refusal
 STOP_GRACE_S = 30.0  # for calls under way when the run is interrupted
 CHARACTERS_A_TOKEN = 4  # estimate, for the limit of tokens alone
