@@ -222,7 +222,7 @@ def _notes(run: Run) -> list[str]:
             lines.append(f"no price is known for the {role}'s model: name one in budget.prices")
         else:
             lines.append(f"price of the {role}'s calls: {price.source}")
-    lines.append("time is known where a limit per minute is set: then it is the least possible")
+    lines.append("time is said where a limit per minute is set: the least that it allows")
     return lines
 
 
@@ -235,12 +235,14 @@ def to_rich(found: Plan) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("model", "stage"):
         table.add_column(name, no_wrap=True)
-    for name in ("calls", "tokens in", "tokens out <=", "cost <=", "time >="):
+    timed = any(step.seconds is not None for step in found.steps)
+    for name in ("calls", "tokens in", "out <=", "cost <=", *(["time >="] if timed else [])):
         table.add_column(name, justify="right", no_wrap=True)
     for step in found.steps:
-        row = vars(step)
-        table.add_row(step.model, step.stage, *_figures(row, "~" if step.about else ""))
-    table.add_row("all", "", *_figures(found.total(), ""), style="bold")
+        figures = _figures(vars(step), "~" if step.about else "")
+        table.add_row(step.model, step.stage, *figures[: len(table.columns) - 2])
+    total = _figures(found.total(), "~")
+    table.add_row("all", "", *total[: len(table.columns) - 2], style="bold")
     parts: list[RenderableType] = [table, *(Text(note, style="dim") for note in found.notes)]
     for kind, text in found.prompts.items():
         parts += [Text(f"\nfirst prompt: {kind}", style="bold"), Text(plain(text))]
