@@ -35,6 +35,7 @@ class FakeServer:
         fault: called with (body, attempt from 0); null = a good answer, else the fault's name.
         key: what the Authorization header must hold; null = anything.
         refuses: settings that are answered with 400.
+        draws: whether ``n`` is obeyed; ``reply`` finds the number of the draw under "choice".
         port: 0 = any free one.
     """
 
@@ -45,6 +46,7 @@ class FakeServer:
     fault: Callable[[dict[str, Any], int], str | None] = lambda body, attempt: None
     key: str | None = None
     refuses: tuple[str, ...] = ()
+    draws: bool = True
     lists: bool = True
     port: int = 0
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -130,19 +132,29 @@ class FakeServer:
             if self.seconds:
                 await asyncio.sleep(self.seconds)
         self.answered[call] += fault is None
-        said = self.reply(body)
         chat = "messages" in body
-        message = {"message": {"role": "assistant", "content": said}} if chat else {"text": said}
+        texts = [
+            self.reply(body | {"choice": i}) for i in range(body.get("n", 1) if self.draws else 1)
+        ]
         return web.json_response(
             {
                 "id": "x",
                 "object": "chat.completion" if chat else "text_completion",
                 "created": 0,
                 "model": "another" if fault == "other_model" else body["model"],
-                "choices": [{"index": 0, "finish_reason": "stop", "logprobs": None, **message}],
-                "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12},
+                "choices": [_choice(i, text, chat) for i, text in enumerate(texts)],
+                "usage": {
+                    "prompt_tokens": 7,
+                    "completion_tokens": 5 * len(texts),
+                    "total_tokens": 7 + 5 * len(texts),
+                },
             }
         )
+
+
+def _choice(index: int, text: str, chat: bool) -> dict[str, Any]:
+    said = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
+    return {"index": index, "finish_reason": "stop", "logprobs": None, **said}
 
 
 async def _faulty(name: str) -> web.StreamResponse:

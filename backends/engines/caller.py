@@ -218,7 +218,8 @@ class Caller:
         """US dollars; from a server that counts no tokens, the most that the call can cost."""
         if self.price is None:
             return None
-        return self.price.of(usage) if usage.prompt_tokens else self.price.at_most(request, config)
+        counted = usage.prompt_tokens or usage.completion_tokens
+        return self.price.of(usage) if counted else self.price.at_most(request, config)
 
     def _count(self, answers: list[Answer]) -> None:
         self.tally.done += len(answers)

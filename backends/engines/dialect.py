@@ -23,9 +23,12 @@ class Unusable(Exception):
 
 @dataclass
 class Dialect:
-    """The settings that a server takes. ``refused`` grows by what it did not take."""
+    """The settings that a server takes. ``refused`` grows by what it did not take; ``one_draw``:
+    it gives one answer a request, however many are asked for.
+    """
 
     length: str = "max_tokens"
+    one_draw: bool = False
     refused: list[str] = field(default_factory=list)
 
     def settings(self, config: GenerateConfig, seed: int) -> dict[str, Any]:
@@ -54,6 +57,9 @@ class Dialect:
         if "max_tokens" in named and "max_completion_tokens" in message:
             self.length = "max_completion_tokens"
             return "the server wants max_completion_tokens instead of max_tokens"
+        if "n" in named:
+            self.one_draw = True
+            return "the server refuses n: draws are asked for one by one"
         for name in named:
             if name in OPTIONAL:
                 if name not in self.refused:
@@ -62,7 +68,16 @@ class Dialect:
         return None
 
 
-def read_answer(choice: Any, usage: Any, config: GenerateConfig) -> Completion:
+def shares(usage: Any, n: int) -> list[Usage]:
+    """What each of ``n`` answers to one request took: the prompt was read once, and of the answers
+    only the sum is known.
+    """
+    read = getattr(usage, "prompt_tokens", None) or 0
+    each, rest = divmod(getattr(usage, "completion_tokens", None) or 0, n)
+    return [Usage(read if i == 0 else 0, each + (rest if i == 0 else 0)) for i in range(n)]
+
+
+def read_answer(choice: Any, tokens: Usage, config: GenerateConfig) -> Completion:
     """One choice of a response, chat or text, as a completion.
 
     Reasoning is not part of the text; a text that is all reasoning is empty. Stop texts are cut
@@ -74,9 +89,6 @@ def read_answer(choice: Any, usage: Any, config: GenerateConfig) -> Completion:
     message = getattr(choice, "message", None)
     text = (choice.text if message is None else message.content) or ""
     reason = choice.finish_reason
-    tokens = Usage(
-        getattr(usage, "prompt_tokens", None) or 0, getattr(usage, "completion_tokens", None) or 0
-    )
     if not isinstance(text, str) or reason not in ("stop", "length", "content_filter"):
         raise Unusable(f"finish_reason {reason!r}")
     if reason == "content_filter":

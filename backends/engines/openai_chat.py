@@ -36,6 +36,7 @@ class OpenAIEngine:
         down_timeout_s: seconds without any connection after which the run ends.
         requests_per_minute: of all endpoints together; null = no limit.
         tokens_per_minute: prompt (estimated) and answer (at most) together; null = no limit.
+        draws_per_request: draws of one prompt that are asked for together (``n``).
         extra_body: what else every request says, for settings of one server alone.
     """
 
@@ -50,6 +51,7 @@ class OpenAIEngine:
         down_timeout_s: Annotated[float, Field(ge=0)] = 600,
         requests_per_minute: Annotated[int, Field(ge=1)] | None = None,
         tokens_per_minute: Annotated[int, Field(ge=1)] | None = None,
+        draws_per_request: Annotated[int, Field(ge=1)] = 1,
         extra_body: dict[str, Any] | None = None,
     ) -> None:
         require(("openai", "aiohttp"), "engine 'openai'", OPENAI_EXTRA)
@@ -75,6 +77,7 @@ class OpenAIEngine:
             down_timeout_s=down_timeout_s,
             requests=PerMinute(requests_per_minute),
             tokens=PerMinute(tokens_per_minute),
+            draws=draws_per_request,
             extra=extra_body or {},
         )
         self._dialect = Dialect()

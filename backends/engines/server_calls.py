@@ -10,6 +10,7 @@ import queue
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from backends.engines.dialect import (
     prompt_fields,
     read_answer,
     same_model,
+    shares,
 )
 from backends.engines.engine import Completion, GenerateConfig, Request, Usage
 from backends.engines.limits import PerMinute
@@ -48,6 +50,7 @@ class Terms:
     down_timeout_s: float
     requests: PerMinute
     tokens: PerMinute
+    draws: int
     extra: dict[str, Any]
     probed: bool = False
 
@@ -173,20 +176,23 @@ class ServerCalls:
                 await endpoint.client.close()
 
     async def _all(self, endpoints: list[_Endpoint]) -> None:
-        todo = iter(range(len(self._requests)))
+        todo = deque(self._units())
 
         async def work() -> None:
-            for i in todo:
-                if self._stopping.is_set():
-                    return
-                done = await self._call(i, endpoints)
-                if done is not None:
-                    self._out.put((i, done))
+            while todo and not self._stopping.is_set():
+                unit = todo.popleft()
+                done = await self._call(unit, endpoints)
+                if done is None:
+                    return  # the run is being stopped
+                for i, completion in zip(unit, done, strict=False):
+                    self._out.put((i, completion))
+                # A server that gives fewer draws than it is asked for is asked for each.
+                todo.extendleft([i] for i in reversed(unit[len(done) :]))
 
         if not self._terms.probed:
             await self._check_model(endpoints)
         # Twice as many as may be under way: who waits for another attempt holds no place.
-        count = min(2 * self._terms.max_concurrency * len(endpoints), len(self._requests))
+        count = min(2 * self._terms.max_concurrency * len(endpoints), len(todo))
         workers = [asyncio.create_task(work())]
         if not self._terms.probed:
             # The first call goes ahead: what the server refuses is found out once.
@@ -207,6 +213,14 @@ class ServerCalls:
             raise
         finally:
             watch.cancel()
+
+    def _units(self) -> list[list[int]]:
+        """Positions of what is asked for together: draws of one prompt, as many as may be."""
+        same: dict[Any, list[int]] = {}
+        for i, request in enumerate(self._requests):
+            same.setdefault(request.prompt if self._terms.draws > 1 else i, []).append(i)
+        size = self._terms.draws
+        return [at[k : k + size] for at in same.values() for k in range(0, len(at), size)]
 
     async def _grace(self, workers: list[asyncio.Task[None]]) -> None:
         """Once stopping, drops what is still under way after a while."""
@@ -235,15 +249,17 @@ class ServerCalls:
                     f"{endpoint.url}: no model {asked!r}; it serves {', '.join(sorted(listed)[:8])}"
                 )
 
-    async def _call(self, i: int, endpoints: list[_Endpoint]) -> Completion | None:
-        """One call until it has an answer or may not be tried again; null when dropped."""
+    async def _call(self, unit: list[int], endpoints: list[_Endpoint]) -> list[Completion] | None:
+        """One request until it has an answer or may not be tried again; null when dropped.
+        Completions of the first positions of ``unit``, one at least.
+        """
         attempts = 0
         while True:
             endpoint = await self._endpoint(endpoints)
             if endpoint is None:
                 return None
             try:
-                done, why, wait = await self._attempt(i, endpoint)
+                done, why, wait = await self._attempt(unit, endpoint)
             finally:
                 endpoint.load -= 1
                 endpoint.slots.release()
@@ -252,7 +268,7 @@ class ServerCalls:
             if wait is None:  # the server is away: that is not this call's fault
                 self._give_up_when_all_are_down(endpoints, why)
             elif attempts == self._terms.max_retries:
-                return self._failure(f"{attempts + 1} attempts, the last: {why}")
+                return [self._failure(f"{attempts + 1} attempts, the last: {why}")] * len(unit)
             else:
                 attempts += 1
                 self.retried += 1
@@ -281,17 +297,19 @@ class ServerCalls:
                 return None
 
     async def _attempt(
-        self, i: int, endpoint: _Endpoint
-    ) -> tuple[Completion | None, str, float | None]:
-        """Returns the answer; or null, why, and the seconds to wait (0 = our choice, null = the
+        self, unit: list[int], endpoint: _Endpoint
+    ) -> tuple[list[Completion] | None, str, float | None]:
+        """Returns the answers; or null, why, and the seconds to wait (0 = our choice, null = the
         endpoint is away). Raises SrlmError where every call would fail the same.
         """
         import openai
 
-        terms, request = self._terms, self._requests[i]
-        settings = self._dialect.settings(self._config, self._seeds[i])
+        terms, request = self._terms, self._requests[unit[0]]
+        settings = self._dialect.settings(self._config, self._seeds[unit[0]])
+        if len(unit) > 1 and not self._dialect.one_draw:
+            settings["n"] = len(unit)
         prompt = prompt_fields(request)
-        size = len(str(prompt)) / CHARACTERS_A_TOKEN + self._config.max_tokens
+        size = len(str(prompt)) / CHARACTERS_A_TOKEN + self._config.max_tokens * len(unit)
         await terms.requests.take()
         await terms.tokens.take(size)
         raw = "prompt" in prompt
@@ -307,13 +325,20 @@ class ServerCalls:
                 return None, "an answer without choices", 0.0
             if not same_model(terms.model, reply.model):
                 return None, f"answered by the model {excerpt(str(reply.model))}", 0.0
-            done = read_answer(choices[0], reply.usage, self._config)
-            return replace(done, text=terms.scrubbed(done.text)), "", 0.0
+            read = [
+                read_answer(choice, usage, self._config)
+                for choice, usage in zip(choices, shares(reply.usage, len(choices)), strict=True)
+            ]
+            done = [replace(answer, text=terms.scrubbed(answer.text)) for answer in read]
+            if len(done) < settings.get("n", 1) and not self._dialect.one_draw:
+                self._dialect.one_draw = True
+                self.notes.append(f"{endpoint.url}: gives one draw a request, whatever n is")
+            return done[: len(unit)], "", 0.0
         except TimeoutError:
             return None, f"no answer in {terms.timeout_s:g} s", 0.0
         except openai.APIStatusError as error:
             endpoint.answered()
-            return self._refusal(endpoint, error, settings)
+            return self._refusal(endpoint, error, settings, len(unit))
         except openai.APIConnectionError as error:
             cause = error.__cause__ or error
             if _never_connected(cause):
@@ -326,9 +351,9 @@ class ServerCalls:
             return None, f"unreadable answer ({terms.without_key(error)})", 0.0
 
     def _refusal(
-        self, endpoint: _Endpoint, error: Any, settings: dict[str, Any]
-    ) -> tuple[Completion | None, str, float | None]:
-        """As ``_attempt``, for an answer that is an HTTP error."""
+        self, endpoint: _Endpoint, error: Any, settings: dict[str, Any], n: int
+    ) -> tuple[list[Completion] | None, str, float | None]:
+        """As ``_attempt``, for an answer that is an HTTP error to a request for ``n`` draws."""
         status, said = error.status_code, self._terms.without_key(error.message)
         why = f"HTTP {status}: {said}"
         if status in (401, 403) or error.code == "insufficient_quota":
@@ -353,7 +378,7 @@ class ServerCalls:
                 f"{endpoint.url}: model {self._terms.model!r} or its path is not there ({why}); "
                 "check engine.base_url (it ends with /v1) and the model's name"
             )
-        return self._failure(why), why, 0.0
+        return [self._failure(why)] * n, why, 0.0
 
     def _refused(self, endpoint: _Endpoint, error: Any) -> SrlmError:
         held = "is set" if self._terms.key else "is not set"

@@ -15,6 +15,7 @@ from backends.engines.dialect import same_model
 from backends.engines.engine import GenerateConfig, Request
 from backends.engines.limits import PerMinute
 from backends.engines.openai_chat import OpenAIEngine
+from backends.prices import Price
 from results.cache import CallCache
 from results.errors import SrlmError, UsageError
 from results.records import Candidate, Message
@@ -378,3 +379,39 @@ def test_settings_of_one_server_alone_are_sent_and_tell_calls_apart() -> None:
             OpenAIEngine("m", base_url=server.url, extra_body=e) for e in (None, {"top_k": 5})
         )
     assert plain.identity != other.identity and "top_k" not in other.identity
+
+
+def draws(prompts: int, each: int) -> list[Request]:
+    return [
+        Request((Message(role="user", content=f"q{p}"),), d)
+        for p in range(prompts)
+        for d in range(each)
+    ]
+
+
+def test_draws_of_a_prompt_in_one_request(cache: CallCache) -> None:
+    said = lambda body: f"{last_text(body)} draw {body['choice']}"  # noqa: E731
+    with FakeServer(reply=said) as server:
+        engine = OpenAIEngine("m", base_url=server.url, draws_per_request=3)
+        caller = Caller(engine, cache, price=Price(1.0, 1.0, "x"))
+        found = [a for group in caller.run(draws(4, 5), CONFIG) for a in group]
+    assert sorted(body.get("n", 1) for body in server.bodies) == [2] * 4 + [3] * 4
+    texts = {a.index: a.completion.text for a in found}
+    assert [texts[i] for i in range(5)] == [f"q0 draw {d}" for d in (0, 1, 2, 0, 1)]
+    (spent,) = cache.spent()
+    assert (spent.calls, spent.prompt_tokens, spent.completion_tokens) == (20, 8 * 7, 20 * 5)
+    assert spent.cost == pytest.approx((8 * 7 + 20 * 5) / 1e6)
+
+
+@pytest.mark.parametrize("ill", [{"draws": False}, {"refuses": ("n",)}], ids=["ignores", "refuses"])
+def test_a_server_that_gives_one_draw_a_request(ill, tmp_path: Path) -> None:
+    notes: list[str] = []
+    with FakeServer(**ill) as server, CallCache(tmp_path / "c") as cache:
+        engine = OpenAIEngine("m", base_url=server.url, draws_per_request=4, max_concurrency=2)
+        caller = Caller(engine, cache, on_note=notes.append)
+        found = [a for group in caller.run(draws(6, 4), CONFIG) for a in group]
+        assert sorted(a.index for a in found) == list(range(24))
+        assert all(a.completion.finish_reason == "stop" for a in found)
+    asked = [body.get("n", 1) for body in server.bodies]
+    assert 1 <= asked.count(4) <= 4 and len(asked) <= 24 + 4  # found out once, by those under way
+    assert len(notes) == 1 and "draw" in notes[0]
