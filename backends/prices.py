@@ -42,10 +42,13 @@ class Price:
 
 
 class PriceFile(BaseModel):
-    """A file of prices: ``[prompt, answer]`` by server and model, and when they were looked up."""
+    """A file of prices: ``[prompt, answer]`` by server and model, and when they were looked up.
+    ``batch``: the share of them that calls through the batch endpoint cost.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     checked: str
+    batch: Annotated[float, Field(ge=0, le=1)] = 0.5
     servers: dict[str, dict[str, tuple[Dollars, Dollars]]]
 
     @classmethod
@@ -80,7 +83,8 @@ class PriceFile(BaseModel):
         known = [pair for pair in found if pair is not None]
         if not known or len(known) < len(found):
             return None
-        prompt, completion = (max(each) for each in zip(*known, strict=True))
+        share = self.batch if options.get("batch") else 1.0
+        prompt, completion = (share * max(each) for each in zip(*known, strict=True))
         return Price(prompt, completion, f"prices of {self.checked}")
 
     def _at(self, url: str, model: str) -> tuple[float, float] | None:

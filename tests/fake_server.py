@@ -37,6 +37,8 @@ class FakeServer:
         refuses: settings that are answered with 400.
         draws: whether ``n`` is obeyed; ``reply`` finds the number of the draw under "choice".
         port: 0 = any free one.
+        batch_ends: what becomes of batches: a status, or "waits" for none yet; those that expire
+            have answered every other call. ``fault`` gives the HTTP status of a line.
     """
 
     models: tuple[str, ...] = ("m",)
@@ -49,6 +51,8 @@ class FakeServer:
     draws: bool = True
     lists: bool = True
     port: int = 0
+    batch_ends: str = "completed"
+    batches: dict[str, dict[str, Any]] = field(default_factory=dict)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     answered: Counter[str] = field(default_factory=Counter)
 
@@ -85,6 +89,12 @@ class FakeServer:
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._complete)
         app.router.add_post("/v1/completions", self._complete)
+        app.router.add_post("/v1/files", self._upload)
+        app.router.add_get("/v1/files/{id}/content", self._content)
+        app.router.add_post("/v1/batches", self._hand_in)
+        app.router.add_get("/v1/batches", self._list_batches)
+        app.router.add_get("/v1/batches/{id}", self._batch)
+        self._files: dict[str, bytes] = {}
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", self.port, reuse_address=True).start()
@@ -107,6 +117,72 @@ class FakeServer:
         stranger = self._stranger(request)
         listed = [{"id": m, "object": "model", "created": 0, "owned_by": "x"} for m in self.models]
         return stranger or web.json_response({"object": "list", "data": listed})
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        if stranger := self._stranger(request):
+            return stranger
+        form = await request.post()
+        assert form["purpose"] == "batch"
+        name = f"file-{len(self._files)}"
+        self._files[name] = form["file"].file.read()  # type: ignore[union-attr]
+        return web.json_response(
+            {"id": name, "object": "file", "bytes": 1, "created_at": 0, "filename": "x",
+             "purpose": "batch", "status": "processed"}
+        )  # fmt: skip
+
+    async def _content(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._files[request.match_info["id"]])
+
+    async def _hand_in(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        name = f"batch_{len(self.batches)}"
+        self.batches[name] = {
+            "id": name, "object": "batch", "created_at": 0, "status": "validating",
+            "request_counts": None, "output_file_id": None, "error_file_id": None, **body,
+        }  # fmt: skip
+        return web.json_response(self.batches[name])
+
+    async def _list_batches(self, request: web.Request) -> web.Response:
+        newest = list(self.batches.values())[::-1]
+        return web.json_response({"object": "list", "data": newest, "has_more": False})
+
+    async def _batch(self, request: web.Request) -> web.Response:
+        batch = self.batches[request.match_info["id"]]
+        if batch["status"] == "validating" and self.batch_ends != "waits":
+            self._end(batch)
+        return web.json_response(batch)
+
+    def _end(self, batch: dict[str, Any]) -> None:
+        batch["status"] = self.batch_ends
+        if self.batch_ends == "failed":
+            batch["errors"] = {"object": "list", "data": [{"message": "no such model"}]}
+            return
+        lines = [json.loads(x) for x in self._files[batch["input_file_id"]].splitlines()]
+        good, bad = [], []
+        for at, line in enumerate(lines):
+            body = line["body"]
+            if self.batch_ends == "expired" and at % 2:
+                continue
+            call = json.dumps(body, sort_keys=True)
+            fault = self.fault(body, self._seen[call])
+            self._seen[call] += 1
+            refused = next((name for name in self.refuses if name in body), None)
+            if fault or refused:
+                said = f"Unsupported parameter: '{refused}' is not supported." if refused else fault
+                error = {"error": {"message": said, "param": refused}}
+                answer = {"status_code": 400 if refused else int(str(fault)), "body": error}
+                bad.append({"custom_id": line["custom_id"], "response": answer, "error": None})
+                continue
+            self.answered[call] += 1
+            reply = self._answer(body, None)
+            answer = {"status_code": 200, "body": reply}
+            good.append({"custom_id": line["custom_id"], "response": answer, "error": None})
+        batch["request_counts"] = {"completed": len(good), "failed": len(bad), "total": len(lines)}
+        for kind, rows in (("output", good[::-1]), ("error", bad)):  # in an order of its own
+            if rows:
+                name = f"file-{len(self._files)}"
+                self._files[name] = "".join(json.dumps(row) + "\n" for row in rows).encode()
+                batch[f"{kind}_file_id"] = name
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -132,24 +208,24 @@ class FakeServer:
             if self.seconds:
                 await asyncio.sleep(self.seconds)
         self.answered[call] += fault is None
+        return web.json_response(self._answer(body, fault))
+
+    def _answer(self, body: dict[str, Any], fault: str | None) -> dict[str, Any]:
         chat = "messages" in body
-        texts = [
-            self.reply(body | {"choice": i}) for i in range(body.get("n", 1) if self.draws else 1)
-        ]
-        return web.json_response(
-            {
-                "id": "x",
-                "object": "chat.completion" if chat else "text_completion",
-                "created": 0,
-                "model": "another" if fault == "other_model" else body["model"],
-                "choices": [_choice(i, text, chat) for i, text in enumerate(texts)],
-                "usage": {
-                    "prompt_tokens": 7,
-                    "completion_tokens": 5 * len(texts),
-                    "total_tokens": 7 + 5 * len(texts),
-                },
-            }
-        )
+        count = body.get("n", 1) if self.draws else 1
+        texts = [self.reply(body | {"choice": i}) for i in range(count)]
+        return {
+            "id": "x",
+            "object": "chat.completion" if chat else "text_completion",
+            "created": 0,
+            "model": "another" if fault == "other_model" else body["model"],
+            "choices": [_choice(i, text, chat) for i, text in enumerate(texts)],
+            "usage": {
+                "prompt_tokens": 7,
+                "completion_tokens": 5 * len(texts),
+                "total_tokens": 7 + 5 * len(texts),
+            },
+        }
 
 
 def _choice(index: int, text: str, chat: bool) -> dict[str, Any]:

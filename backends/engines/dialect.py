@@ -31,10 +31,12 @@ class Dialect:
     one_draw: bool = False
     refused: list[str] = field(default_factory=list)
 
-    def settings(self, config: GenerateConfig, seed: int) -> dict[str, Any]:
-        """The keyword arguments of a call; ``seed`` is the call's own, in [0, 2^31)."""
+    def settings(self, config: GenerateConfig, seed: int, raw: bool = False) -> dict[str, Any]:
+        """The settings of a call; ``seed`` is the call's own. ``raw``: of the text endpoint, which
+        knows max_tokens only.
+        """
         given: dict[str, Any] = {
-            self.length: config.max_tokens,
+            "max_tokens" if raw else self.length: config.max_tokens,
             "temperature": config.temperature,
             "top_p": config.top_p,
             "seed": seed % 2**31,

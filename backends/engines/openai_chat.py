@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from backends.engines.batch_calls import BatchCalls
 from backends.engines.dialect import Dialect
-from backends.engines.engine import Completion, GenerateConfig, Request
+from backends.engines.engine import Completion, Flight, GenerateConfig, Request
 from backends.engines.limits import PerMinute
 from backends.engines.server_calls import ServerCalls, Terms
 from backends.models import OPENAI_EXTRA
@@ -37,6 +38,8 @@ class OpenAIEngine:
         requests_per_minute: of all endpoints together; null = no limit.
         tokens_per_minute: prompt (estimated) and answer (at most) together; null = no limit.
         draws_per_request: draws of one prompt that are asked for together (``n``).
+        batch: hand all calls in at the provider's batch endpoint: about half the price, done
+            within a day; a run that was interrupted picks its batches up.
         extra_body: what else every request says, for settings of one server alone.
     """
 
@@ -52,12 +55,18 @@ class OpenAIEngine:
         requests_per_minute: Annotated[int, Field(ge=1)] | None = None,
         tokens_per_minute: Annotated[int, Field(ge=1)] | None = None,
         draws_per_request: Annotated[int, Field(ge=1)] = 1,
+        batch: bool = False,
         extra_body: dict[str, Any] | None = None,
     ) -> None:
         require(("openai", "aiohttp"), "engine 'openai'", OPENAI_EXTRA)
         if not model:
             raise UsageError("engine 'openai': no model name; write openai:NAME")
         urls = [_checked(url.strip()) for url in base_url.split(",")]
+        if batch and (len(urls) > 1 or draws_per_request > 1):
+            raise UsageError(
+                "engine 'openai': batch takes one base_url and draws_per_request 1; change those, "
+                "or leave batch out"
+            )
         folder = Path(model).is_dir()
         self.identity = f"openai:{','.join(sorted(set(urls)))}:{model}"
         if folder:
@@ -81,6 +90,7 @@ class OpenAIEngine:
             extra=extra_body or {},
         )
         self._dialect = Dialect()
+        self._batch = batch
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
         """One batch of all: the server forms its own."""
@@ -88,13 +98,14 @@ class OpenAIEngine:
 
     def start(
         self, requests: Sequence[Request], seeds: Sequence[int], config: GenerateConfig
-    ) -> ServerCalls:
+    ) -> Flight:
         """Begins all calls; their answers come in the order in which they finish."""
         before = time.monotonic()
         import openai  # noqa: F401  (its 0.7 s are start-up, not computation)
 
         self.startup_seconds += time.monotonic() - before
-        return ServerCalls(self._terms, self._dialect, requests, seeds, config)
+        calls = BatchCalls if self._batch else ServerCalls
+        return calls(self._terms, self._dialect, requests, seeds, config)
 
     def generate(
         self, requests: Sequence[Request], seeds: Sequence[int], config: GenerateConfig

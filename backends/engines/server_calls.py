@@ -305,19 +305,19 @@ class ServerCalls:
         import openai
 
         terms, request = self._terms, self._requests[unit[0]]
-        settings = self._dialect.settings(self._config, self._seeds[unit[0]])
+        raw = isinstance(request.prompt, str)
+        settings = self._dialect.settings(self._config, self._seeds[unit[0]], raw)
         if len(unit) > 1 and not self._dialect.one_draw:
             settings["n"] = len(unit)
         prompt = prompt_fields(request)
         size = len(str(prompt)) / CHARACTERS_A_TOKEN + self._config.max_tokens * len(unit)
         await terms.requests.take()
         await terms.tokens.take(size)
-        raw = "prompt" in prompt
         create = (endpoint.client if raw else endpoint.client.chat).completions.create
         try:
             async with asyncio.timeout(terms.timeout_s):
                 reply = await create(
-                    model=terms.model, **prompt, **_known(settings, raw), extra_body=terms.extra
+                    model=terms.model, **prompt, **settings, extra_body=terms.extra
                 )
             endpoint.answered()
             choices = getattr(reply, "choices", None)
@@ -409,14 +409,6 @@ class ServerCalls:
 
     def _failure(self, why: str) -> Completion:
         return Completion(why, "error", Usage(0, 0))
-
-
-def _known(settings: dict[str, Any], raw: bool) -> dict[str, Any]:
-    """The text endpoint knows max_tokens only."""
-    if raw and "max_completion_tokens" in settings:
-        settings = {**settings, "max_tokens": settings["max_completion_tokens"]}
-        del settings["max_completion_tokens"]
-    return settings
 
 
 def _never_connected(error: BaseException) -> bool:
