@@ -15,8 +15,8 @@ from itertools import islice
 from typing import Any
 
 from backends.engines.dialect import Dialect, Unusable, prompt_fields, read_answer, shares
+from backends.engines.endpoints import Terms
 from backends.engines.engine import Completion, GenerateConfig, Request, Usage
-from backends.engines.server_calls import Terms
 from results.errors import SrlmError
 from results.text import excerpt
 from results.weights import text_hash

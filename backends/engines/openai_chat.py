@@ -13,9 +13,10 @@ from pydantic import Field
 
 from backends.engines.batch_calls import BatchCalls
 from backends.engines.dialect import Dialect
+from backends.engines.endpoints import Terms
 from backends.engines.engine import Completion, Flight, GenerateConfig, Request
 from backends.engines.limits import PerMinute
-from backends.engines.server_calls import ServerCalls, Terms
+from backends.engines.server_calls import ServerCalls
 from backends.models import OPENAI_EXTRA
 from results.errors import UsageError
 from results.plugins import require

@@ -13,74 +13,16 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from typing import Any
 
-from backends.engines.dialect import (
-    Dialect,
-    Unusable,
-    prompt_fields,
-    read_answer,
-    same_model,
-    shares,
-)
-from backends.engines.engine import Completion, GenerateConfig, Request, Usage
-from backends.engines.limits import PerMinute
-from results.errors import SrlmError
-from results.text import excerpt
+from backends.engines.attempt import attempt, failure
+from backends.engines.dialect import Dialect
+from backends.engines.endpoints import Endpoint, Terms, check_model, give_up_when_all_are_down
+from backends.engines.engine import Completion, GenerateConfig, Request
 
 FIRST_WAIT_S, GROWTH, LONGEST_WAIT_S = 0.25, 1.5, 30.0  # between attempts, before jitter
 HEAD_START_S = 0.1  # of the first call: a refusal of a setting mostly comes within it
-LONGEST_ORDER_S = 600.0  # a longer retry-after is a refusal
 STOP_GRACE_S = 30.0  # for calls under way when the run is interrupted
-CHARACTERS_A_TOKEN = 4  # estimate, for the limit of tokens alone
-
-
-@dataclass
-class Terms:
-    """Whom to ask and within which bounds; the arguments of ``OpenAIEngine``, checked."""
-
-    model: str
-    urls: list[str]
-    key_env: str
-    key: str = field(repr=False)
-    max_concurrency: int
-    timeout_s: float
-    max_retries: int
-    down_timeout_s: float
-    requests: PerMinute
-    tokens: PerMinute
-    draws: int
-    extra: dict[str, Any]
-    probed: bool = False
-
-    def without_key(self, text: object) -> str:
-        """``text`` in one short line that does not hold the key."""
-        return excerpt(self.scrubbed(" ".join(str(text).split())), 300)
-
-    def scrubbed(self, text: str) -> str:
-        """``text`` with stars for the key: gateways repeat it in errors, and even in answers."""
-        return text.replace(self.key, "***") if self.key else text
-
-
-class _Endpoint:
-    """One address and what it carries."""
-
-    def __init__(self, url: str, client: Any, slots: int) -> None:
-        self.url, self.client = url, client
-        self.slots = asyncio.Semaphore(slots)
-        self.load = 0
-        self.down_since: float | None = None
-        self.closed_until = 0.0
-
-    def failed(self) -> None:
-        """No connection: leave it alone for a while, longer each time."""
-        now = time.monotonic()
-        self.down_since = self.down_since or now
-        self.closed_until = now + min(5.0, max(0.2, (now - self.down_since) / 2))
-
-    def answered(self) -> None:
-        self.down_since = None
 
 
 class ServerCalls:
@@ -168,14 +110,14 @@ class ServerCalls:
                 max_retries=0,  # ours count, and obey the limits
                 http_client=openai.DefaultAioHttpClient(timeout=terms.timeout_s),
             )
-            endpoints.append(_Endpoint(url, client, terms.max_concurrency))
+            endpoints.append(Endpoint(url, client, terms.max_concurrency))
         try:
             await self._all(endpoints)
         finally:
             for endpoint in endpoints:
                 await endpoint.client.close()
 
-    async def _all(self, endpoints: list[_Endpoint]) -> None:
+    async def _all(self, endpoints: list[Endpoint]) -> None:
         todo = deque(self._units())
 
         async def work() -> None:
@@ -190,7 +132,7 @@ class ServerCalls:
                 todo.extendleft([i] for i in reversed(unit[len(done) :]))
 
         if not self._terms.probed:
-            await self._check_model(endpoints)
+            await check_model(self._terms, endpoints)
         # Twice as many as may be under way: who waits for another attempt holds no place.
         count = min(2 * self._terms.max_concurrency * len(endpoints), len(todo))
         workers = [asyncio.create_task(work())]
@@ -230,26 +172,7 @@ class ServerCalls:
         for worker in workers:
             worker.cancel()
 
-    async def _check_model(self, endpoints: list[_Endpoint]) -> None:
-        """Refuses a wrong key and a model that the server does not list, before the first call."""
-        import openai
-
-        for endpoint in endpoints:
-            try:
-                async with asyncio.timeout(min(30, self._terms.timeout_s)):
-                    listed = [m.id async for m in endpoint.client.models.list()]
-            except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-                raise self._refused(endpoint, error) from None
-            except Exception:
-                continue  # no list, or no server yet: the call itself will tell
-            asked = self._terms.model
-            # Servers that load what is asked for list what they have, not what they could have.
-            if listed and asked not in listed and "/" not in asked:
-                raise SrlmError(
-                    f"{endpoint.url}: no model {asked!r}; it serves {', '.join(sorted(listed)[:8])}"
-                )
-
-    async def _call(self, unit: list[int], endpoints: list[_Endpoint]) -> list[Completion] | None:
+    async def _call(self, unit: list[int], endpoints: list[Endpoint]) -> list[Completion] | None:
         """One request until it has an answer or may not be tried again; null when dropped.
         Completions of the first positions of ``unit``, one at least.
         """
@@ -259,24 +182,28 @@ class ServerCalls:
             if endpoint is None:
                 return None
             try:
-                done, why, wait = await self._attempt(unit, endpoint)
+                found = await attempt(
+                    self._terms, self._dialect, endpoint, self._requests[unit[0]],
+                    self._seeds[unit[0]], len(unit), self._config, self._tell,
+                )  # fmt: skip
             finally:
                 endpoint.load -= 1
                 endpoint.slots.release()
-            if done is not None:
-                return done
-            if wait is None:  # the server is away: that is not this call's fault
-                self._give_up_when_all_are_down(endpoints, why)
+            if found.done is not None:
+                return found.done
+            if found.wait is None:  # the server is away: that is not this call's fault
+                give_up_when_all_are_down(self._terms, endpoints, found.why)
             elif attempts == self._terms.max_retries:
-                return [self._failure(f"{attempts + 1} attempts, the last: {why}")] * len(unit)
+                why = f"{attempts + 1} attempts, the last: {found.why}"
+                return [failure(why)] * len(unit)
             else:
                 attempts += 1
                 self.retried += 1
                 longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * GROWTH ** min(attempts - 1, 20))
-                if not await self._pause(wait or longest * random.uniform(0.5, 1.0)):
+                if not await self._pause(found.wait or longest * random.uniform(0.5, 1.0)):
                     return None
 
-    async def _endpoint(self, endpoints: list[_Endpoint]) -> _Endpoint | None:
+    async def _endpoint(self, endpoints: list[Endpoint]) -> Endpoint | None:
         """A place at the endpoint that carries least; null when the run is being stopped."""
         while True:
             now = time.monotonic()
@@ -296,107 +223,6 @@ class ServerCalls:
             elif not await self._pause(min(e.closed_until for e in endpoints) - now):
                 return None
 
-    async def _attempt(
-        self, unit: list[int], endpoint: _Endpoint
-    ) -> tuple[list[Completion] | None, str, float | None]:
-        """Returns the answers; or null, why, and the seconds to wait (0 = our choice, null = the
-        endpoint is away). Raises SrlmError where every call would fail the same.
-        """
-        import openai
-
-        terms, request = self._terms, self._requests[unit[0]]
-        raw = isinstance(request.prompt, str)
-        settings = self._dialect.settings(self._config, self._seeds[unit[0]], raw)
-        if len(unit) > 1 and not self._dialect.one_draw:
-            settings["n"] = len(unit)
-        prompt = prompt_fields(request)
-        size = len(str(prompt)) / CHARACTERS_A_TOKEN + self._config.max_tokens * len(unit)
-        await terms.requests.take()
-        await terms.tokens.take(size)
-        create = (endpoint.client if raw else endpoint.client.chat).completions.create
-        try:
-            async with asyncio.timeout(terms.timeout_s):
-                reply = await create(
-                    model=terms.model, **prompt, **settings, extra_body=terms.extra
-                )
-            endpoint.answered()
-            choices = getattr(reply, "choices", None)
-            if not choices:
-                return None, "an answer without choices", 0.0
-            if not same_model(terms.model, reply.model):
-                return None, f"answered by the model {excerpt(str(reply.model))}", 0.0
-            read = [
-                read_answer(choice, usage, self._config)
-                for choice, usage in zip(choices, shares(reply.usage, len(choices)), strict=True)
-            ]
-            done = [replace(answer, text=terms.scrubbed(answer.text)) for answer in read]
-            if len(done) < settings.get("n", 1) and not self._dialect.one_draw:
-                self._dialect.one_draw = True
-                self.notes.append(f"{endpoint.url}: gives one draw a request, whatever n is")
-            return done[: len(unit)], "", 0.0
-        except TimeoutError:
-            return None, f"no answer in {terms.timeout_s:g} s", 0.0
-        except openai.APIStatusError as error:
-            endpoint.answered()
-            return self._refusal(endpoint, error, settings, len(unit))
-        except openai.APIConnectionError as error:
-            cause = error.__cause__ or error
-            if _never_connected(cause):
-                endpoint.failed()
-                return None, terms.without_key(cause), None
-            if isinstance(error, openai.APITimeoutError):
-                return None, f"no answer in {terms.timeout_s:g} s", 0.0
-            return None, f"connection lost ({type(cause).__name__})", 0.0
-        except (Unusable, openai.APIError, ValueError, TypeError, AttributeError) as error:
-            return None, f"unreadable answer ({terms.without_key(error)})", 0.0
-
-    def _refusal(
-        self, endpoint: _Endpoint, error: Any, settings: dict[str, Any], n: int
-    ) -> tuple[list[Completion] | None, str, float | None]:
-        """As ``_attempt``, for an answer that is an HTTP error to a request for ``n`` draws."""
-        status, said = error.status_code, self._terms.without_key(error.message)
-        why = f"HTTP {status}: {said}"
-        if status in (401, 403) or error.code == "insufficient_quota":
-            raise self._refused(endpoint, error)
-        if status in (408, 409, 425, 429) or status >= 500:
-            order = _retry_after(error.response.headers)
-            if order > LONGEST_ORDER_S:
-                raise SrlmError(
-                    f"{endpoint.url}: asks to wait {order:.0f} s ({why}); "
-                    "run the same command again later"
-                )
-            return None, why, order
-        if status in (400, 422) and (
-            learned := self._dialect.learn(settings, error.param, str(error.message))
-        ):
-            if (note := f"{endpoint.url}: {learned}") not in self._told:
-                self._told.append(note)
-                self.notes.append(note)
-            return None, why, 0.001
-        if status == 404:
-            raise SrlmError(
-                f"{endpoint.url}: model {self._terms.model!r} or its path is not there ({why}); "
-                "check engine.base_url (it ends with /v1) and the model's name"
-            )
-        return [self._failure(why)] * n, why, 0.0
-
-    def _refused(self, endpoint: _Endpoint, error: Any) -> SrlmError:
-        held = "is set" if self._terms.key else "is not set"
-        return SrlmError(
-            f"{endpoint.url}: refuses the key or the account (HTTP {error.status_code}: "
-            f"{self._terms.without_key(error.message)}); the key is read from the environment "
-            f"variable {self._terms.key_env}, which {held}"
-        )
-
-    def _give_up_when_all_are_down(self, endpoints: list[_Endpoint], why: str) -> None:
-        now, limit = time.monotonic(), self._terms.down_timeout_s
-        if all(e.down_since is not None and now - e.down_since > limit for e in endpoints):
-            urls = ", ".join(e.url for e in endpoints)
-            raise SrlmError(
-                f"{urls}: no connection for {limit:g} s ({why}); start the server and run the "
-                "same command again, what is answered is kept"
-            )
-
     async def _pause(self, seconds: float) -> bool:
         """Waits; false when the run is being stopped."""
         assert self._wake is not None
@@ -407,24 +233,7 @@ class ServerCalls:
             return True
         return False
 
-    def _failure(self, why: str) -> Completion:
-        return Completion(why, "error", Usage(0, 0))
-
-
-def _never_connected(error: BaseException) -> bool:
-    """Whether no connection came about at all, so that nothing was asked. The aiohttp transport
-    calls a refused connection a time-out of connecting.
-    """
-    import httpx2
-
-    return isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout))
-
-
-def _retry_after(headers: Any) -> float:
-    """Seconds that a server asks to wait, 0 where it does not say."""
-    for name, each in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return max(0.0, float(headers[name]) * each)
-        except (KeyError, ValueError):
-            continue
-    return 0.0
+    def _tell(self, line: str) -> None:
+        if line not in self._told:
+            self._told.append(line)
+            self.notes.append(line)
