@@ -29,12 +29,18 @@ class RankedResponse(BaseModel):
 
 
 class RankedPrompt(BaseModel):
-    """A prompt with its ranked responses, in the order of the file."""
+    """A prompt with its ranked responses, in the order of the file.
+
+    ``category`` is a part of the data that figures are also given for, null where it has none;
+    ``reference`` a correct or model answer that a judge may be shown.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
     id: str
     prompt: str | Conversation
     responses: list[RankedResponse]
+    category: str | None = None
+    reference: str | None = None
 
     @model_validator(mode="after")
     def _response_ids_are_unique(self) -> RankedPrompt:

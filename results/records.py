@@ -92,6 +92,31 @@ class Judgment(Record):
         return self
 
 
+class PairJudgment(Record):
+    """One parsed judge call on two responses. ``order``: AB shows ``first`` first, BA ``second``.
+
+    ``verdict`` is of the two as the data name them, whatever the order shown; it is null exactly
+    when ``status`` is unscored.
+    """
+
+    prompt_id: str
+    order: Literal["AB", "BA"]
+    draw: int = 0
+    status: Literal["scored", "unscored"]
+    verdict: Literal["first", "second", "tie"] | None = None
+    reason: str | None = None
+    text: str = ""
+    finish_reason: str | None = None
+    tokens: int | None = None
+    call: str | None = None
+
+    @model_validator(mode="after")
+    def _verdict_matches_status(self) -> PairJudgment:
+        if (self.verdict is None) != (self.status == "unscored"):
+            raise ValueError(f"status {self.status!r} with verdict {self.verdict!r}")
+        return self
+
+
 class Retry(Record):
     """A judgment that is asked for under another draw, ``asked_as``: its own did not parse."""
 
