@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from backends.engines.caller import logprobs_record
 from backends.engines.engine import Completion, GenerateConfig, Request
 from judges.parse import parse_final_score_line
 from judges.spec import JudgeSpec
@@ -109,6 +110,7 @@ def to_judgment(
         finish_reason=completion.finish_reason,
         tokens=completion.usage.completion_tokens,
         call=call,
+        logprobs=logprobs_record(completion),
     )
 
 

@@ -21,12 +21,11 @@ from results.text import excerpt
 __all__ = ["Cached", "CallCache", "call_key"]
 
 APPLICATION_ID = 0x53524C4D  # "SRLM" in the file's header: tells our file from any other SQLite
-VERSION = 2
+VERSION = 3
 CHUNK = 500  # keys a query; SQLite allows 999 and more
 CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-INSERT = (
-    "INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?)"  # the first answer to a call stays
-)
+# The first answer to a call stays.
+INSERT = "INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class CallCache:
@@ -141,7 +140,8 @@ class CallCache:
                     db.execute(
                         "CREATE TABLE calls (key TEXT PRIMARY KEY, text TEXT NOT NULL,"
                         " finish_reason TEXT NOT NULL, prompt_tokens INTEGER,"
-                        " completion_tokens INTEGER NOT NULL, model TEXT, cost REAL) WITHOUT ROWID"
+                        " completion_tokens INTEGER NOT NULL, model TEXT, cost REAL,"
+                        " logprobs TEXT) WITHOUT ROWID"
                     )
                     db.execute(f"PRAGMA application_id={APPLICATION_ID}")
                     db.execute(f"PRAGMA user_version={VERSION}")

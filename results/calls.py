@@ -19,7 +19,8 @@ class Cached:
 
     ``model`` is the engine's identity and ``cost`` US dollars at the price of the day. Both and
     ``prompt_tokens`` are None when the answer was rebuilt from records, which do not keep them;
-    ``cost`` also where the price is not known.
+    ``cost`` also where the price is not known. ``logprobs`` is JSON, None where none were asked
+    for.
     """
 
     text: str
@@ -28,6 +29,7 @@ class Cached:
     completion_tokens: int
     model: str | None = None
     cost: float | None = None
+    logprobs: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,4 +97,6 @@ def _answer(line: bytes) -> tuple[str, Cached] | None:
         return None
     if reason == "error" or not isinstance(tokens, int):
         return None
-    return key, Cached(text, reason, None, tokens)
+    logprobs = obj.get("logprobs")
+    kept = None if logprobs is None else json.dumps(logprobs)
+    return key, Cached(text, reason, None, tokens, logprobs=kept)

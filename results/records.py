@@ -69,8 +69,15 @@ class Candidate(Record):
     call: str
 
 
+# Of every generated token: its text, and the likeliest in its place with log-probabilities.
+Logprobs = list[tuple[str, list[tuple[str, float]]]]
+
+
 class Judgment(Record):
-    """One parsed judge call. ``score`` is null exactly when ``status`` is unscored."""
+    """One parsed judge call. ``score`` is null exactly when ``status`` is unscored.
+
+    ``logprobs``: where the score is read from them; null otherwise.
+    """
 
     prompt_id: str
     response_id: str
@@ -82,6 +89,7 @@ class Judgment(Record):
     finish_reason: str | None = None
     tokens: int | None = None
     call: str | None = None
+    logprobs: Logprobs | None = None
 
     @model_validator(mode="after")
     def _score_matches_status(self) -> Judgment:

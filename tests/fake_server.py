@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import threading
 from collections import Counter
@@ -35,6 +36,8 @@ class FakeServer:
         fault: called with (body, attempt from 0); null = a good answer, else the fault's name.
         key: what the Authorization header must hold; null = anything.
         refuses: settings that are answered with 400.
+        logprobs: what stands beside each word of an answer where it is asked for, by word; null =
+            the server gives none.
         draws: whether ``n`` is obeyed; ``reply`` finds the number of the draw under "choice".
         port: 0 = any free one.
         batch_ends: what becomes of batches: a status, or "waits" for none yet; those that expire
@@ -48,6 +51,7 @@ class FakeServer:
     fault: Callable[[dict[str, Any], int], str | None] = lambda body, attempt: None
     key: str | None = None
     refuses: tuple[str, ...] = ()
+    logprobs: Callable[[str], dict[str, float]] | None = None
     draws: bool = True
     lists: bool = True
     port: int = 0
@@ -219,7 +223,10 @@ class FakeServer:
             "object": "chat.completion" if chat else "text_completion",
             "created": 0,
             "model": "another" if fault == "other_model" else body["model"],
-            "choices": [_choice(i, text, chat) for i, text in enumerate(texts)],
+            "choices": [
+                _choice(i, text, chat, self.logprobs if body.get("logprobs") else None)
+                for i, text in enumerate(texts)
+            ],
             "usage": {
                 "prompt_tokens": 7,
                 "completion_tokens": 5 * len(texts),
@@ -228,9 +235,24 @@ class FakeServer:
         }
 
 
-def _choice(index: int, text: str, chat: bool) -> dict[str, Any]:
+def _choice(index: int, text: str, chat: bool,
+            likeliest: Callable[[str], dict[str, float]] | None) -> dict[str, Any]:  # fmt: skip
     said = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
-    return {"index": index, "finish_reason": "stop", "logprobs": None, **said}
+    choice = {"index": index, "finish_reason": "stop", "logprobs": None, **said}
+    if likeliest is not None:
+        words = re.findall(r"\s*\S+", text)
+        tops = [likeliest(word) for word in words]
+        choice["logprobs"] = (
+            {"content": [_beside(word, top) for word, top in zip(words, tops, strict=True)]}
+            if chat
+            else {"tokens": words, "top_logprobs": tops, "token_logprobs": [0.0] * len(words)}
+        )
+    return choice
+
+
+def _beside(word: str, top: dict[str, float]) -> dict[str, Any]:
+    listed = [{"token": t, "logprob": p, "bytes": None} for t, p in top.items()]
+    return {"token": word, "logprob": top.get(word, -9.0), "bytes": None, "top_logprobs": listed}
 
 
 async def _faulty(name: str) -> web.StreamResponse:

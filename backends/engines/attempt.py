@@ -9,13 +9,14 @@ from typing import Any
 
 from backends.engines.dialect import (
     Dialect,
+    NoLogprobs,
     Unusable,
     prompt_fields,
     read_answer,
     same_model,
     shares,
 )
-from backends.engines.endpoints import Endpoint, Terms, key_refused
+from backends.engines.endpoints import Endpoint, Terms, key_refused, no_logprobs
 from backends.engines.engine import Completion, GenerateConfig, Request, Usage
 from results.errors import SrlmError
 from results.text import excerpt
@@ -83,6 +84,8 @@ async def attempt(terms: Terms, dialect: Dialect, endpoint: Endpoint, request: R
             read_answer(choice, usage, config)
             for choice, usage in zip(choices, shares(reply.usage, len(choices)), strict=True)
         ]
+        if config.logprobs and any(a.logprobs is None for a in read if a.finish_reason == "stop"):
+            raise NoLogprobs("answers without log-probabilities")
         done = [replace(answer, text=terms.scrubbed(answer.text)) for answer in read]
         if len(done) < settings.get("n", 1) and not dialect.one_draw:
             dialect.one_draw = True
@@ -90,6 +93,8 @@ async def attempt(terms: Terms, dialect: Dialect, endpoint: Endpoint, request: R
         return Outcome(done[:draws], "", 0.0)
     except TimeoutError:
         return Outcome(None, f"no answer in {terms.timeout_s:g} s", 0.0)
+    except NoLogprobs as error:
+        raise no_logprobs(terms, endpoint, error) from None
     except openai.APIStatusError as error:
         endpoint.answered()
         return _refusal(terms, dialect, endpoint, error, settings, draws, tell)
@@ -121,11 +126,14 @@ def _refusal(terms: Terms, dialect: Dialect, endpoint: Endpoint, error: Any,
                 "run the same command again later"
             )
         return Outcome(None, why, order)
-    if status in (400, 422) and (
-        learned := dialect.learn(settings, error.param, str(error.message))
-    ):
-        tell(f"{endpoint.url}: {learned}")
-        return Outcome(None, why, AT_ONCE_S)
+    if status in (400, 422):
+        try:
+            learned = dialect.learn(settings, error.param, str(error.message))
+        except NoLogprobs as refused:
+            raise no_logprobs(terms, endpoint, refused) from None
+        if learned:
+            tell(f"{endpoint.url}: {learned}")
+            return Outcome(None, why, AT_ONCE_S)
     if status == 404:
         raise SrlmError(
             f"{endpoint.url}: model {terms.model!r} or its path is not there ({why}); "

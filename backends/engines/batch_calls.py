@@ -14,7 +14,14 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from backends.engines.dialect import Dialect, Unusable, prompt_fields, read_answer, shares
+from backends.engines.dialect import (
+    Dialect,
+    NoLogprobs,
+    Unusable,
+    prompt_fields,
+    read_answer,
+    shares,
+)
 from backends.engines.endpoints import Terms
 from backends.engines.engine import Completion, GenerateConfig, Request, Usage
 from results.errors import SrlmError
@@ -179,7 +186,10 @@ class BatchCalls:
             error = row.get("error") or (body or {}).get("error") or {}
             said = self._terms.without_key(error.get("message", "no reason given"))
             settings = self._dialect.settings(self._config, self._seeds[i])
-            learned = self._dialect.learn(settings, error.get("param"), said)
+            try:
+                learned = self._dialect.learn(settings, error.get("param"), said)
+            except NoLogprobs as refused:
+                return str(refused)
             if learned and (note := f"{self._terms.urls[0]}: {learned}") not in self.notes:
                 self.notes.append(note)
             return f"HTTP {status}: {said}"
@@ -189,6 +199,8 @@ class BatchCalls:
             done = read_answer(reply.choices[0], shares(reply.usage, 1)[0], self._config)
         except (ValueError, IndexError, Unusable) as error:
             return f"unreadable answer ({excerpt(str(error), 100)})"
+        if self._config.logprobs and done.finish_reason == "stop" and done.logprobs is None:
+            return "answered without log-probabilities"
         return replace(done, text=self._terms.scrubbed(done.text))
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
@@ -14,6 +15,7 @@ from backends.engines.engine import (
     GenerateConfig,
     Request,
     StreamingEngine,
+    TokenLogprobs,
     Usage,
 )
 from backends.prices import Price
@@ -88,6 +90,8 @@ class Caller:
     def keys(self, requests: Sequence[Request], config: GenerateConfig) -> list[str]:
         """The cache key of every request."""
         decoding = asdict(config)
+        if not config.logprobs:
+            del decoding["logprobs"]  # keys of before there were any stay what they were
         return [call_key(self.engine.identity, decoding, r.prompt, r.draw) for r in requests]
 
     def run(self, requests: Sequence[Request], config: GenerateConfig) -> Generator[list[Answer]]:
@@ -211,6 +215,7 @@ class Caller:
                 c.usage.completion_tokens,
                 self.engine.identity,
                 cost,
+                None if c.logprobs is None else json.dumps(logprobs_record(c)),
             )
         self.cache.put_many(rows)
 
@@ -230,9 +235,22 @@ class Caller:
         )
 
 
+def logprobs_record(completion: Completion) -> list[tuple[str, list[tuple[str, float]]]] | None:
+    """A completion's log-probabilities as records and the cache keep them."""
+    if completion.logprobs is None:
+        return None
+    return [(at.token, list(at.top)) for at in completion.logprobs]
+
+
 def _completion(row: Cached) -> Completion:
     usage = Usage(row.prompt_tokens or 0, row.completion_tokens)
-    return Completion(row.text, row.finish_reason, usage)
+    tokens = None
+    if row.logprobs is not None:
+        tokens = tuple(
+            TokenLogprobs(token, tuple((text, logprob) for text, logprob in top))
+            for token, top in json.loads(row.logprobs)
+        )
+    return Completion(row.text, row.finish_reason, usage, tokens)
 
 
 class _Clock:

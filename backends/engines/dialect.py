@@ -6,15 +6,20 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from backends.engines.engine import Completion, GenerateConfig, Request, Usage
+from backends.engines.engine import Completion, GenerateConfig, Request, TokenLogprobs, Usage
 
 OPTIONAL = ("seed", "temperature", "top_p", "stop")  # may be left out when a server refuses them
+LOGPROBS = ("logprobs", "top_logprobs")  # asked for where a score is read from them
 STOPS = 4  # stop texts that the protocol takes; the answer is cut at all of them here anyway
 # Some templates put the opening tag into the prompt, so that only the closing one is answered.
 _THOUGHT = re.compile(r"\s*<think>.*?(?:</think>|\Z)|(?:(?!<think>).)*?</think>", re.DOTALL)
 _REFUSED = re.compile(
     r"support|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed|only the default", re.I
 )
+
+
+class NoLogprobs(Exception):
+    """The server does not give what the judge reads its scores from: no call can succeed."""
 
 
 class Unusable(Exception):
@@ -43,6 +48,9 @@ class Dialect:
         }
         if config.stop:
             given["stop"] = list(config.stop[:STOPS])
+        if config.logprobs:
+            chat = {"logprobs": True, "top_logprobs": config.logprobs}
+            given |= {"logprobs": config.logprobs} if raw else chat
         return {name: value for name, value in given.items() if name not in self.refused}
 
     def learn(self, sent: dict[str, Any], param: str | None, message: str) -> str | None:
@@ -52,6 +60,9 @@ class Dialect:
             sent: the settings of that call.
             param: the setting that the server names, where it names one.
             message: what it says.
+
+        Raises:
+            NoLogprobs: it refuses log-probabilities, without which there is no score.
         """
         if not _REFUSED.search(message):
             return None  # it takes the setting, but not this value
@@ -62,6 +73,8 @@ class Dialect:
         if "n" in named:
             self.one_draw = True
             return "the server refuses n: draws are asked for one by one"
+        if needed := [n for n in named if n in LOGPROBS]:
+            raise NoLogprobs(f"refuses {needed[0]} ({message})")
         for name in named:
             if name in OPTIONAL:
                 if name not in self.refused:
@@ -95,14 +108,41 @@ def read_answer(choice: Any, tokens: Usage, config: GenerateConfig) -> Completio
         raise Unusable(f"finish_reason {reason!r}")
     if reason == "content_filter":
         return Completion("the server's content filter", "error", tokens)
+    logprobs = _logprobs(choice) if config.logprobs else None
     if thought := _THOUGHT.match(text):
         text = text[thought.end() :]
     cuts = [text.index(stop) for stop in config.stop if stop in text]
     if cuts:
         text, reason = text[: min(cuts)], "stop"
-    # What cannot be written as UTF-8 cannot be a record.
-    text = text.encode("utf-8", "replace").decode()
-    return Completion(text.strip(), reason, tokens)
+    return Completion(_utf8(text).strip(), reason, tokens, logprobs)
+
+
+def _logprobs(choice: Any) -> tuple[TokenLogprobs, ...] | None:
+    """What stands beside the tokens of a choice; null where the server gives none."""
+    given = getattr(choice, "logprobs", None)
+    chat, raw = getattr(given, "content", None), getattr(given, "top_logprobs", None)
+    if chat:
+        return tuple(
+            TokenLogprobs(
+                _utf8(at.token), tuple((_utf8(t.token), t.logprob) for t in at.top_logprobs)
+            )
+            for at in chat
+        )
+    if raw and given is not None:
+        return tuple(
+            TokenLogprobs(_utf8(token), _likeliest_first(top or {}))
+            for token, top in zip(given.tokens, raw, strict=True)
+        )
+    return None
+
+
+def _likeliest_first(top: dict[str, float]) -> tuple[tuple[str, float], ...]:
+    return tuple((_utf8(token), p) for token, p in sorted(top.items(), key=lambda it: -it[1]))
+
+
+def _utf8(text: str) -> str:
+    """Half a character, which a token may be, cannot be written as UTF-8 and so cannot be kept."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def same_model(asked: str, answered: str | None) -> bool:

@@ -90,6 +90,15 @@ def key_refused(terms: Terms, endpoint: Endpoint, error: Any) -> SrlmError:
     )
 
 
+def no_logprobs(terms: Terms, endpoint: Endpoint, why: object) -> SrlmError:
+    """The error for a server without log-probabilities where the judge's scores come from them."""
+    return SrlmError(
+        f"{endpoint.url}: model {terms.model!r} {terms.without_key(why)}, and this judge reads its "
+        "scores from log-probabilities; use a server that gives them, or a judge with "
+        "aggregation: mean"
+    )
+
+
 def give_up_when_all_are_down(terms: Terms, endpoints: list[Endpoint], why: str) -> None:
     """Raises SrlmError when no endpoint could be connected to for ``down_timeout_s``."""
     now, limit = time.monotonic(), terms.down_timeout_s

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from backends.engines.engine import Completion, GenerateConfig, Request, Usage
+from backends.engines.engine import Completion, GenerateConfig, Request, TokenLogprobs, Usage
 from backends.models import LOCAL_EXTRA, model_folder
 from backends.tokens import chat_ids
 from results.errors import SrlmError
 from results.plugins import require
 from results.weights import weights_hash
+
+if TYPE_CHECKING:
+    from backends.engines.sampling import Likeliest
 
 
 class HfEngine:
@@ -134,6 +138,12 @@ class HfEngine:
         columns = batch["input_ids"].shape[1]
         ends = _end_tokens(model, self.tokenizer)
         processors = LogitsProcessorList()
+        likeliest = None
+        if config.logprobs:
+            from backends.engines.sampling import Likeliest
+
+            likeliest = Likeliest(config.logprobs)
+            processors.append(likeliest)
         if config.temperature > 0:
             from backends.engines.sampling import SeededSampler
 
@@ -159,10 +169,25 @@ class HfEngine:
                 stopping_criteria=stops,
             )
         rows = out[:, columns:].tolist()
-        return [
+        found = [
             self._completion(row, ends, config.stop, len(prompt))
             for row, prompt in zip(rows, ids, strict=True)
         ]
+        if likeliest is None:
+            return found
+        return [
+            replace(c, logprobs=self._logprobs(rows[i][: c.usage.completion_tokens], likeliest, i))
+            for i, c in enumerate(found)
+        ]
+
+    def _logprobs(self, tokens: list[int], likeliest: Likeliest, row: int
+                  ) -> tuple[TokenLogprobs, ...]:  # fmt: skip
+        """What stood beside each of the ``tokens`` that row ``row`` of a batch generated."""
+        word = self.tokenizer.decode
+        return tuple(
+            TokenLogprobs(word([token]), tuple((word([i]), p) for i, p in likeliest.at(row, step)))
+            for step, token in enumerate(tokens)
+        )
 
     def _completion(self, row: list[int], ends: list[int], stop: tuple[str, ...],
                     prompt_tokens: int) -> Completion:  # fmt: skip

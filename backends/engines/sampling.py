@@ -44,6 +44,29 @@ class SeededSampler(LogitsProcessor):  # type: ignore[misc]
         return torch.full_like(scores, -torch.inf).scatter(-1, chosen, 0.0)
 
 
+class Likeliest(LogitsProcessor):  # type: ignore[misc]
+    """Keeps the likeliest tokens of every step and changes nothing; stands before the sampler.
+
+    Args:
+        count: tokens a step, >= 1.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.steps: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """``scores`` rows x vocabulary (logits), returned as they are."""
+        top = torch.log_softmax(scores.float(), dim=-1).topk(min(self.count, scores.shape[-1]))
+        self.steps.append((top.values.cpu(), top.indices.cpu()))
+        return scores
+
+    def at(self, row: int, step: int) -> list[tuple[int, float]]:
+        """(token, natural logarithm of its probability) of one row at one step, likeliest first."""
+        values, indices = self.steps[step]
+        return list(zip(indices[row].tolist(), values[row].tolist(), strict=True))
+
+
 class StopText(StoppingCriteria):  # type: ignore[misc]
     """Ends a row when its answer holds a stop text. transformers' own looks at prompt and answer
     together, so that a stop text begun by the prompt would end the answer.

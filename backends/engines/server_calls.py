@@ -119,11 +119,13 @@ class ServerCalls:
 
     async def _all(self, endpoints: list[Endpoint]) -> None:
         todo = deque(self._units())
+        first = asyncio.Event()
 
         async def work() -> None:
             while todo and not self._stopping.is_set():
                 unit = todo.popleft()
                 done = await self._call(unit, endpoints)
+                first.set()
                 if done is None:
                     return  # the run is being stopped
                 for i, completion in zip(unit, done, strict=False):
@@ -137,8 +139,17 @@ class ServerCalls:
         count = min(2 * self._terms.max_concurrency * len(endpoints), len(todo))
         workers = [asyncio.create_task(work())]
         if not self._terms.probed:
-            # The first call goes ahead: what the server refuses is found out once.
-            await asyncio.wait(workers, timeout=HEAD_START_S)
+            # The first call goes ahead: what the server refuses is found out once. Whether it
+            # gives log-probabilities only its answer tells.
+            ahead = asyncio.create_task(first.wait())
+            await asyncio.wait(
+                [*workers, ahead],
+                timeout=None if self._config.logprobs else HEAD_START_S,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            ahead.cancel()
+            if workers[0].done():
+                workers[0].result()  # an error of the first call would be that of all
             self._terms.probed = True
         workers += [asyncio.create_task(work()) for _ in range(count - 1)]
         watch = asyncio.create_task(self._grace(workers))

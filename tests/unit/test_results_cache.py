@@ -134,7 +134,7 @@ def test_killed_rebuild_is_done_again(tmp_path: Path, monkeypatch: pytest.Monkey
     records(tmp_path / "run")
 
     def dies(db: sqlite3.Connection, folder: Path) -> int:
-        db.execute(results.cache.INSERT, ("c0", "half", "stop", None, 1, None, None))
+        db.execute(results.cache.INSERT, ("c0", "half", "stop", None, 1, None, None, None))
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
