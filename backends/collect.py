@@ -26,7 +26,33 @@ def collect(file: RecordFile[R], caller: Caller, requests: Sequence[Request],
     """
     if file.done:
         return file.read()
-    there = Counter(record.model_dump_json() for record in file.read())
+    records = answer_all(file, caller, requests, config, to_record, begun(file))
+    found = [records[place] for place in sorted(records)]
+    file.replace(found)
+    return found
+
+
+def begun(file: RecordFile[R]) -> Counter[str]:
+    """The records that an interrupted stage left, as lines: those are not appended again."""
+    return Counter(record.model_dump_json() for record in file.read())
+
+
+def answer_all(file: RecordFile[R], caller: Caller, requests: Sequence[Request],
+               config: GenerateConfig, to_record: Callable[[Answer], R],
+               there: Counter[str]) -> dict[int, R]:  # fmt: skip
+    """Answers every request and appends its record to ``file``, which stays open for more.
+
+    Args:
+        file: not finalised.
+        caller: who is asked.
+        requests: what is asked; ``Answer.index`` counts them.
+        config: the decoding.
+        to_record: makes a record of an answer.
+        there: as ``begun`` says; each record found in it is taken out of it.
+
+    Returns:
+        The records by the place of their request in the engine's plan.
+    """
     records: dict[int, R] = {}
     with closing(caller.run(requests, config)) as finished:
         for answers in finished:
@@ -44,6 +70,4 @@ def collect(file: RecordFile[R], caller: Caller, requests: Sequence[Request],
             if new:
                 file.append(new)
             records |= made
-    found = [records[place] for place in sorted(records)]
-    file.replace(found)
-    return found
+    return records

@@ -114,11 +114,25 @@ class Candidates(Section):
     decoding: Decoding = Decoding()
 
 
+class AdaptiveDraws(Section):
+    """Asks for another draw only where it may change a prompt's highest or lowest candidate.
+
+    ``until``: ``certain``: no draw that is left can change them; ``likely``: they stay with the
+    probability ``confidence``, by how this judge's draws fall. ``audit``: share of the prompts that
+    get all draws, to measure how often the pair is another one.
+    """
+
+    until: Literal["certain", "likely"] = "certain"
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    audit: float = Field(default=0.1, ge=0, le=1)
+
+
 class JudgeConfig(Section):
     """Who judges: ``self`` (the policy of the iteration) or ``engine:model``; there is no default.
 
-    ``options`` are those of a judge's own engine. ``draws`` replaces the spec's; ``shuffle``
-    permutes the scores within each prompt (the control experiment); a run stops when more than
+    ``options`` are those of a judge's own engine. ``draws`` replaces the spec's; ``adaptive``
+    spares those that change nothing (null: all are made); ``shuffle`` permutes the scores within
+    each prompt (the control experiment); a run stops when more than
     ``max_unscored`` of the judgments are unscored.
     """
 
@@ -126,6 +140,7 @@ class JudgeConfig(Section):
     model: str
     options: dict[str, Any] = Field(default_factory=dict)
     draws: int | None = Field(default=None, ge=1)
+    adaptive: AdaptiveDraws | None = None
     shuffle: bool = False
     max_unscored: float = Field(default=0.5, ge=0, le=1)
 

@@ -216,6 +216,9 @@ def _notes(run: Run) -> list[str]:
         "candidates and judgments are counted as if every prompt were kept and every candidate "
         "judged; a gate that holds ends the run earlier",
     ]
+    if run.config.judge.adaptive is not None:
+        lines.append("adaptive draws are counted as if all were made: how many are spared, the "
+                     "scores decide")  # fmt: skip
     for role in ("policy", "judge"):
         price, _ = _engine_of(run, role)
         if price is None:

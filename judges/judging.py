@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from backends.collect import collect
 from backends.engines.caller import Answer, Caller
+from backends.engines.engine import Request
 from judges.pointwise import generate_config, judge_request, to_judgment
 from judges.spec import JudgeSpec
 from results.records import Conversation, Judgment, Retry
@@ -41,12 +42,27 @@ def judge_responses(judge: Judge, responses: Sequence[Response], file: RecordFil
     """
     spec = judge.spec
     asked = [(response, draw) for response in responses for draw in range(spec.draws)]
+    requests = judge_requests(spec, asked, file)
+    config = generate_config(spec, seed)
+    return collect(file, judge.caller, requests, config, recorder(spec, asked))
+
+
+def judge_requests(
+    spec: JudgeSpec, asked: Sequence[tuple[Response, int]], file: RecordFile[Judgment]
+) -> list[Request]:
+    """The calls for (response, draw); ``file`` is where their judgments go."""
     retries = RecordFile(file.path.with_name("retries.jsonl"), Retry).read()
     other = {(r.prompt_id, r.response_id, r.draw): r.asked_as for r in retries}
-    requests = [
+    return [
         judge_request(spec, r.prompt, r.text, other.get((r.prompt_id, r.response_id, draw), draw))
         for r, draw in asked
     ]
+
+
+def recorder(
+    spec: JudgeSpec, asked: Sequence[tuple[Response, int]]
+) -> Callable[[Answer], Judgment]:
+    """Makes the judgment of an answer to ``judge_requests``."""
 
     def record(answer: Answer) -> Judgment:
         response, draw = asked[answer.index]
@@ -54,7 +70,7 @@ def judge_responses(judge: Judge, responses: Sequence[Response], file: RecordFil
             spec, response.prompt_id, response.response_id, draw, answer.completion, answer.key
         )
 
-    return collect(file, judge.caller, requests, generate_config(spec, seed), record)
+    return record
 
 
 def unscored_share(judgments: Sequence[Judgment]) -> float:

@@ -12,7 +12,7 @@ from judges.pointwise import Key, Score
 from results.records import Candidate, Pair, Prompt
 
 # Means of decimals carry rounding noise far below any real difference between scores.
-_NOISE = 1e-9
+NOISE = 1e-9
 
 OUTCOMES = (
     "kept",
@@ -75,9 +75,9 @@ def _choose(
     high, chosen = min(scored, key=lambda it: (-it[0], it[1].draw, it[1].response_id))
     low, rejected = min(scored, key=lambda it: (it[0], it[1].draw, it[1].response_id))
     margin = high - low
-    if margin <= _NOISE:
+    if margin <= NOISE:
         return "tied"
-    if margin < min_margin - _NOISE:
+    if margin < min_margin - NOISE:
         return "below_margin"
     if chosen.text == rejected.text:
         return "identical_text"

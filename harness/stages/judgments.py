@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.run import Run, StopRun
-from judges.judging import Response, judge_responses, unscored_share
+from judges.adaptive import Adaptive, Saving, judge_adaptively
+from judges.judging import Judge, Response, judge_responses, unscored_share
+from results.files import read_model
 from results.records import Candidate, Judgment, Prompt
 from results.store import RecordFile
 
@@ -35,7 +37,7 @@ def judgments(run: Run, k: int, prompts: Sequence[Prompt],
             raise StopRun(k, "candidates", 0, 1, message)
         judge = run.judge(run.checkpoint(k - 1))
         run.display.start(f"M{k}", "judgments", len(responses) * run.spec.draws)
-        found = judge_responses(judge, responses, file, run.config.seed)
+        found = _judge(run, judge, responses, file)
         reasons = Counter(j.reason for j in found if j.reason)
         listed = ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
         left_out = len(candidates) - len(responses)
@@ -43,11 +45,38 @@ def judgments(run: Run, k: int, prompts: Sequence[Prompt],
             f"M{k}", "judgments",
             f"{len(found)} judgments of {len(responses)} candidates ({left_out} unterminated or "
             f"blank left out), {sum(reasons.values())} unscored"
-            + (f": {listed}" if listed else ""),
+            + (f": {listed}" if listed else "") + _saved(file),
         )  # fmt: skip
     found = file.read()
     check_unscored(run, k, unscored_share(found), len(found), file.path)
     return found
+
+
+def _judge(
+    run: Run, judge: Judge, responses: Sequence[Response], file: RecordFile[Judgment]
+) -> list[Judgment]:
+    adaptive = run.config.judge.adaptive
+    if adaptive is None:
+        return judge_responses(judge, responses, file, run.config.seed)
+    how = Adaptive(**adaptive.model_dump())
+    margin = run.config.pairs.min_margin
+    return judge_adaptively(judge, responses, file, run.config.seed, how, margin)
+
+
+def _saved(file: RecordFile[Judgment]) -> str:
+    """What adaptive draws saved and how well the pairs agree, in words; empty without them."""
+    path = file.path.with_name("adaptive.json")
+    if not path.exists():
+        return ""
+    saving = read_model(path, Saving)
+    same = saving.agreement
+    audit = (
+        f"{same.value:.1%} [{same.low:.1%}, {same.high:.1%}] of {same.n} audited prompts"
+        if same.value is not None
+        else "not audited"
+    )
+    share = 1 - saving.asked / saving.of
+    return f"; {share:.1%} of {saving.of} draws saved, pairs as with all of them: {audit}"
 
 
 def check_unscored(run: Run, k: int, share: float, n: int, path: Path) -> None:
