@@ -84,20 +84,20 @@ def ranked_table(
     names = [cluster_of(item.prompt) for item in rankings]
     ids = [item.id for item in rankings]
     _, codes = np.unique(np.array(names, dtype=np.str_), return_inverse=True)
-    rows = [(item.id, response) for item in rankings for response in item.responses]
-    given = [scores.get((prompt_id, response.id)) for prompt_id, response in rows]
-    ranks = [response.rank for _, response in rows]
+    responses = [response for item in rankings for response in item.responses]
+    given = [scores.get((item.id, response.id)) for item in rankings for response in item.responses]
+    ranks = [response.rank for response in responses]
     return RankedTable(
         prompt_id=ids,
         cluster_name=names,
         cluster=codes.astype(np.intp),
         order=np.array(sorted(range(len(ids)), key=lambda i: (names[i], ids[i])), dtype=np.intp),
         prompt=np.repeat(np.arange(len(ids)), [len(item.responses) for item in rankings]),
-        response_id=[response.id for _, response in rows],
+        response_id=[response.id for response in responses],
         rank=np.array(ranks, dtype=np.float64),
         # Means of decimals carry noise in the last bits; a tie is a tie.
         score=np.array(given, dtype=np.float64).round(9),
-        length=np.array([len(response.text) for _, response in rows], dtype=np.float64),
+        length=np.array([len(response.text) for response in responses], dtype=np.float64),
     )
 
 
@@ -123,6 +123,15 @@ def signs(values: Array) -> Signs:
     """Returns (m, k, k): the sign of ``values[i] - values[j]`` (m, k); 0 where one is NaN."""
     mine, other = values[:, :, None], values[:, None, :]
     return (mine > other).astype(np.int8) - (mine < other).astype(np.int8)
+
+
+def places(values: Array) -> Codes:
+    """Returns (m, k): the dense place of each value (m, k) in its row, 0 for the lowest."""
+    order = np.argsort(values, axis=1, kind="stable")
+    steps = np.diff(np.take_along_axis(values, order, axis=1), axis=1) > 0
+    found = np.zeros(values.shape, dtype=np.intp)
+    np.put_along_axis(found, order[:, 1:], np.cumsum(steps, axis=1), axis=1)
+    return found
 
 
 def by_prompt(table: RankedTable, figures: Callable[[Codes], Array], width: int) -> Array:

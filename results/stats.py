@@ -22,7 +22,7 @@ Statistic = Callable[[Array], Array]
 Ends = tuple[float | None, float | None]  # low and high
 CHUNK_CELLS = 4_000_000  # weights in memory at a time: 32 MB as integers, 32 MB more as floats
 NO_INTERVAL = "fewer than two different prompts have a usable value"
-MANY_CLUSTERS = 10_000  # above it the weights are drawn in a way that is ten times as fast
+MANY_CLUSTERS = 5_000  # above it the weights are drawn in a way that is ten times as fast
 
 
 def ratio_metric(
