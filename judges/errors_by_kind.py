@@ -131,6 +131,7 @@ def own_figures(table: RankedTable, own: Mask) -> list[Pooled]:
                 coverage,
                 f"share preferring the own; {_OWN}; tie = 0.5",
                 missing,
+                share=True,
             )
             for name, share in (("own_preferred", judge), ("own_preferred_by_humans", people))
         ),
@@ -196,5 +197,11 @@ def _accuracy(table: RankedTable, name: str, counts: Array) -> Pooled:
     """Returns an accuracy from (P, 3) right, scored and all pairs."""
     coverage = int(counts[:, 1].sum()), int(counts[:, 2].sum())
     return table.pooled(
-        name, counts[:, :2], counts[:, 1] > 0, coverage, f"{_PAIRS}; unscored dropped", _NO_PAIR
+        name,
+        counts[:, :2],
+        counts[:, 1] > 0,
+        coverage,
+        f"{_PAIRS}; unscored dropped",
+        _NO_PAIR,
+        share=True,
     )

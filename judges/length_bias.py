@@ -120,6 +120,7 @@ def _longer_preferred(table: RankedTable) -> list[Pooled]:
             (int(pairs.sum()), int(apart.sum())),
             f"share preferring the longer, {_PAIRS}{end}",
             _NO_PAIR,
+            share=True,
         )
         for name, share, end in (
             ("longer_preferred", judge, "; tied score = 0.5"),

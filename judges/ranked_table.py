@@ -63,12 +63,13 @@ class RankedTable:
         missing: str,
         statistic: Statistic = ratio,
         undefined: str = "its denominators sum to 0",
+        share: bool = False,
     ) -> Pooled:
         """Returns a metric from (P, width) ``cells`` of the prompts where ``has`` (P,) is true."""
         rows = self.order[has[self.order]]
         return Pooled(
             name, cells[rows], self.cluster[rows], *coverage, convention, missing, statistic,
-            undefined,
+            undefined, share,
         )  # fmt: skip
 
 

@@ -109,6 +109,7 @@ def _top(table: RankedTable, scale: tuple[int, int]) -> Pooled:
         (int(scored.sum()), len(scored)),
         "responses whose mean score is the top of the scale; unscored dropped",
         "no response is scored",
+        share=True,
     )
 
 
@@ -145,6 +146,7 @@ def _consistency(table: RankedTable, draws: Draws) -> list[Pooled]:
             (int(pairs.sum()), int(_pairs(asked).sum())),
             "share of pairs of draws of one response with the same score; unscored dropped",
             _NO_PAIRS,
+            share=True,
         ),
         table.pooled(
             "draw_sd",

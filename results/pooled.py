@@ -17,6 +17,8 @@ from results.records import Metric
 from results.stats import NO_INTERVAL, Array, Ends, Statistic, divide, intervals
 
 Codes = NDArray[np.intp]
+FEW = 30  # clusters; see ``widened``
+FEW_NOTE = f"; interval under {FEW} prompts: no narrower than the exact binomial one"
 
 
 def ratio(sums: Array) -> Array:
@@ -32,7 +34,8 @@ class Pooled:
     cluster and prompt id; ``cluster`` holds codes in the order of the clusters' names.
     ``statistic`` maps (r, width) sums of cells to (r,) figures, NaN where undefined. ``n`` and
     ``of`` are the coverage in the metric's own unit. ``missing`` is the reason that the metric
-    gives when it has no row; ``undefined`` the one when it has rows and yet no value.
+    gives when it has no row; ``undefined`` the one when it has rows and yet no value. ``share``
+    makes the interval of a ratio in 0..1 that rests on few clusters ``widened``.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Pooled:
     missing: str
     statistic: Statistic = ratio
     undefined: str = "its denominators sum to 0"
+    share: bool = False
 
 
 def pooled_metrics(
@@ -51,18 +55,40 @@ def pooled_metrics(
 ) -> dict[str, Metric]:
     """Returns the metrics by name; null, interval and arguments as in ``results.stats``."""
     values = [_value(figure) for figure in figures]
-    defined = [
-        (cluster_sums(figure.cluster, figure.cells), figure.statistic, value)
-        for figure, value in zip(figures, values, strict=True)
+    totals = [cluster_sums(figure.cluster, figure.cells) for figure in figures]
+    tasks = [
+        (sums, figure.statistic, value)
+        for sums, figure, value in zip(totals, figures, values, strict=True)
         if value is not None
     ]
-    ends = iter(intervals(defined, seed, rounds, confidence))
-    return {
-        figure.name: _metric(
-            figure, value, (None, None) if value is None else next(ends), confidence
-        )
-        for figure, value in zip(figures, values, strict=True)
-    }
+    found = iter(intervals(tasks, seed, rounds, confidence))
+    metrics = {}
+    for figure, sums, value in zip(figures, totals, values, strict=True):
+        ends: Ends = (None, None) if value is None else next(found)
+        if figure.share and value is not None:
+            ends = widened(ends, value, int(np.count_nonzero(sums[:, 1])), confidence)
+        metrics[figure.name] = _metric(figure, value, ends, confidence)
+    return metrics
+
+
+def widened(ends: Ends, share: float, clusters: int, confidence: float) -> Ends:
+    """Returns ``ends`` made to hold the exact interval of ``share`` in ``clusters`` trials.
+
+    Five right of five have the percentile interval [1, 1], and few of anything one that is too
+    narrow (``python -m tests.proofs.coverage``); so below ``FEW`` clusters the interval is at least
+    that of Clopper and Pearson (1934), each cluster taken as one trial (the number of trials made
+    smaller for clustered data as by Korn and Graubard 1998). It is too wide rather than too narrow.
+    """
+    low, high = ends
+    if low is None or high is None or clusters >= FEW:
+        return ends
+    from scipy.special import betaincinv  # scipy takes a while to load
+
+    tail, right = (1 - confidence) / 2, share * clusters
+    wrong = clusters - right
+    exact_low = float(betaincinv(right, wrong + 1, tail)) if right > 0 else 0.0
+    exact_high = float(betaincinv(right + 1, wrong, 1 - tail)) if wrong > 0 else 1.0
+    return min(low, exact_low), max(high, exact_high)
 
 
 def cluster_sums(cluster: Codes, cells: Array) -> Array:
@@ -100,6 +126,6 @@ def _metric(figure: Pooled, value: float | None, ends: Ends, confidence: float) 
         confidence=confidence,
         n=figure.n,
         of=figure.of,
-        convention=figure.convention,
+        convention=figure.convention + (FEW_NOTE if figure.share else ""),
         reason=reason,
     )
