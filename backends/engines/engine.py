@@ -19,6 +19,7 @@ class GenerateConfig:
         max_tokens: generated tokens at most, >= 1.
         stop: texts that end a completion; they are not part of its text.
         seed: the run's seed; each call's own seed is derived from it and the call's key.
+        logprobs: alternatives that are wanted with each token, 0 (none) to 20.
     """
 
     temperature: float = 1.0
@@ -26,6 +27,7 @@ class GenerateConfig:
     max_tokens: int = 256
     stop: tuple[str, ...] = ()
     seed: int = 0
+    logprobs: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,28 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class TokenLogprobs:
+    """One generated token, and the likeliest tokens in its place, likeliest first: (text, natural
+    logarithm of the probability), before temperature and top-p.
+    """
+
+    token: str
+    top: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
 class Completion:
     """One model output. ``finish_reason``: ``stop`` (the model ended it), ``length`` (cut at
     ``max_tokens``) or ``error`` (no answer; ``text`` then says why and is never cached).
+
+    ``logprobs`` has one entry a generated token where the config asks for them, else it is null;
+    reasoning and what follows a stop text are among them, though not in ``text``.
     """
 
     text: str
     finish_reason: str
     usage: Usage
+    logprobs: tuple[TokenLogprobs, ...] | None = None
 
 
 class Engine(Protocol):
