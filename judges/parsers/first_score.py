@@ -15,7 +15,7 @@ from judges.parsers.parsed import Parsed, judgment_start, none, raw_span, visibl
 _NUMBER = r"(-?[0-9]+(?:\.[0-9]+)?)(?![0-9])(?:\s*/\s*([0-9]+))?"
 # The next criterion after the score, as models write them: "2. ...", "Criteria 2", "Add another".
 _NEXT = re.compile(
-    r"^[\s>*_#-]*(?:add another|award a third|(?:criteri(?:on|a)\s*)?(?:[2-9])\b(?!\s*points?))",
+    r"^[ \t>*_#-]*(?:add another|award a third|(?:criteri(?:on|a)\s*)?(?:[2-9])\b(?!\s*points?))",
     re.IGNORECASE | re.MULTILINE,
 )
 

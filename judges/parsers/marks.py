@@ -7,7 +7,7 @@ import re
 from judges.parsers.parsed import Parsed, Shown, judgment_start, none, raw_span, visible
 
 _RESULT = re.compile(r"\[RESULT\]", re.IGNORECASE)
-_NUMBER = re.compile(r"[\s:(*]*(-?[0-9]+(?:\.[0-9]+)?)[\s)*]*\.?\s*")
+_NUMBER = re.compile(r"[\s:(*]*(-?[0-9]+(?:\.[0-9]+)?)[\s)*]*\.?")
 _BARE_OUTPUT = re.compile(r"\s*Output \(([ab])\)\s*\.?\s*")
 _BETTER_OUTPUT = re.compile(r"Output \(([ab])\) is better")
 _OUTPUTS: dict[str, Shown] = {"a": "A", "b": "B"}
@@ -29,7 +29,7 @@ def result_mark(text: str, cut: bool, scale: tuple[int, int]) -> Parsed:
     marks = [] if start is None else list(_RESULT.finditer(seen, start))
     if not marks:
         return none("no_score")
-    value = _NUMBER.fullmatch(seen, marks[-1].end())
+    value = _NUMBER.fullmatch(seen, marks[-1].end(), len(seen.rstrip()))
     if value is None:
         several = len(re.findall(r"[0-9]+", seen[marks[-1].end() :])) > 1
         return none("ambiguous" if several else "not_a_number")
@@ -92,13 +92,12 @@ def last_word(
         return none("empty")
     if start is None:
         return none("no_verdict")
-    found = re.search(r"(\S+)\s*\Z", seen[start:])
-    if found is None or found[1] not in (first, second):
+    said = seen[start:].rstrip()
+    word = (said.split(None) or [""])[-1]
+    if word not in (first, second) or (cut and said.lstrip() != word):
         return none("length" if cut else "no_verdict")
-    if cut and seen[start:].strip() != found[1]:
-        return none("length")
-    span = raw_span(text, start + found.start(1), start + found.end(1))
-    return Parsed(None, None, "A" if found[1] == first else "B", span)
+    end = start + len(said)
+    return Parsed(None, None, "A" if word == first else "B", raw_span(text, end - len(word), end))
 
 
 def patterns(

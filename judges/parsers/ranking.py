@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import warnings
 from typing import Any
 
 from judges.parsers.parsed import Parsed, judgment_start, none, visible
@@ -47,11 +48,12 @@ def ranking(
         name, rank = row.get("model"), row.get("rank")
         if isinstance(name, str) and name in ranks and isinstance(rank, int | float):
             ranks[name].add(rank)
-    if ranks[first] == ranks[second] == {1}:
+    of_first, of_second = ranks[first], ranks[second]
+    if of_first == of_second == {1}:
         return Parsed(None, None, "tie")
-    if ranks[first] == {1} and ranks[second] in ({2}, set()):
+    if of_first == {1} and of_second in ({2}, set()):
         return Parsed(None, None, "A")
-    if ranks[first] == {2} and ranks[second] in ({1}, set()):
+    if of_first in ({2}, set()) and of_second == {1} or (of_first, of_second) == ({2}, set()):
         return Parsed(None, None, "B")
     return none("no_verdict" if not any(ranks.values()) else "ambiguous")
 
@@ -67,6 +69,8 @@ def _data(text: str) -> Any:
     except (ValueError, RecursionError):
         pass
     try:
-        return ast.literal_eval(body)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd escapes in hostile text
+            return ast.literal_eval(body)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return None

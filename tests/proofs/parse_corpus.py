@@ -127,7 +127,7 @@ def alpaca_eval(path: Path) -> Iterator[Read]:
     log-probabilities are rounded.
     """
     data = json.loads(gzip.decompress(path.read_bytes()))
-    name = path.name.partition("__")[0]
+    name = path.name.removesuffix(".json.gz")
     for index, row in enumerate(data):
         raw = row.get("raw_completion")
         if not isinstance(raw, dict):
