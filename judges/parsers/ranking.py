@@ -53,7 +53,9 @@ def ranking(
         return Parsed(None, None, "tie")
     if of_first == {1} and of_second in ({2}, set()):
         return Parsed(None, None, "A")
-    if of_first in ({2}, set()) and of_second == {1} or (of_first, of_second) == ({2}, set()):
+    if of_second == {1} and of_first in ({2}, set()):
+        return Parsed(None, None, "B")
+    if of_first == {2} and not of_second:
         return Parsed(None, None, "B")
     return none("no_verdict" if not any(ranks.values()) else "ambiguous")
 

@@ -184,6 +184,8 @@ RANKING = {
     '[{"model": "m", "rank": 3}, {"model": "M", "rank": 1}]': "ambiguous",
     '[{"model": "m", "rank": 1}, {"model": "m", "rank": 2}]': "ambiguous",
     '[{"model": "x", "rank": 1}]': "no_verdict",
+    '[{"model": "m", "rank": 2}]': "B",
+    '[{"model": "M", "rank": 2}]': "ambiguous",
     '{"model": "m", "rank": 1}': "no_verdict",
     "[m, M]": "no_verdict",
     "__import__('os').getcwd()": "no_verdict",
@@ -269,7 +271,7 @@ def test_what_is_whole_in_a_cut_text_is_read(name: str, text: str, expected: obj
 def test_long_hostile_completions_take_no_long_time(name: str) -> None:
     began = time.perf_counter()
     for piece in ("<think>", " ", "\n", "*", "a", "1 ", "[", "{'a':", "-", "1+", "Score ",
-                  "Score: ",                  "Score: 1\n", "[RESULT] ", "Output (a) is ", "[[", "m "):  # fmt: skip
+                  "Score: ", "Score: 1\n", "[RESULT] ", "Output (a) is ", "[[", "m "):  # fmt: skip
         parse(name, piece * 20_000 + "x")
         parse(name, piece * 20_000)
     assert time.perf_counter() - began < 5
