@@ -1,4 +1,4 @@
-"""A judge is data: rubric, parser, scale, decoding, draws. One YAML file and one rubric file each.
+"""A judge is data: rubric, parser, scale, decoding, draws. One YAML file, and the rubric beside it.
 
 Shipped judges lie in ``judges/specs``; a user names a YAML file of their own; an outside package
 registers its judges under the entry-point group ``srlm.judges``; and ``judges/borrowed`` builds
@@ -215,7 +215,7 @@ def _resolve(name: str, part: Any) -> JudgeSpec:
 
 
 def _read(path: Path) -> JudgeSpec:
-    """Reads one YAML file and the rubric beside it."""
+    """Reads one YAML file, and the rubric beside it unless the file holds it."""
     try:
         data = yaml.safe_load(_text(path, "a judge in YAML"))
     except yaml.YAMLError as error:
@@ -225,10 +225,13 @@ def _read(path: Path) -> JudgeSpec:
     if not isinstance(data.get("rubric"), str):
         raise UsageError(
             f"{path}: rubric: found {excerpt(data.get('rubric'))}, expected the path of a text "
-            "file, relative to this one; add it"
+            "file, relative to this one, or the text itself; add it"
         )
+    rubric = data["rubric"]
+    if "{" not in rubric and "\n" not in rubric:  # else it is the text itself
+        rubric = _text(path.parent / rubric, f"the rubric that {path} names")
     # The newline that ends the file is no part of the prompt.
-    rubric = _text(path.parent / data["rubric"], f"the rubric that {path} names").strip()
+    rubric = rubric.strip()
     try:
         return JudgeSpec.model_validate({**data, "rubric": rubric})
     except ValidationError as error:

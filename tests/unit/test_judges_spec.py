@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,12 @@ OUTSIDE = ""
 WRONG = 3
 
 
+def test_figures_depend_on_these_prompts() -> None:
+    """A change of either text is a new judge, with a version of its own."""
+    assert prompt_hash(load_spec("additive5")) == "56f8f34bf61410cc"
+    assert prompt_hash(load_spec("additive5_short")) == "18e7ce6623124041"
+
+
 @pytest.mark.parametrize("name", ["additive5", "additive5_short"])
 def test_shipped_judges_load(name: str) -> None:
     spec = load_spec(name)
@@ -73,6 +80,21 @@ def test_from_a_file(tmp_path: Path) -> None:
     spec = load_spec(write(tmp_path))
     assert spec.rubric == "Q {prompt} A {response}"
     assert spec.parser.label == "Score"
+
+
+def test_the_rubric_may_stand_in_the_yaml_itself(tmp_path: Path) -> None:
+    beside = load_spec(write(tmp_path, "Q {prompt}\nA {response}"))
+    inside = load_spec(write(tmp_path, rubric="Q {prompt}\nA {response}\n"))
+    assert inside == beside
+
+
+def test_the_judge_in_the_docs_is_one(tmp_path: Path) -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "parts.md").read_text(encoding="utf-8")
+    for number, text in enumerate(re.findall(r"```yaml\n(# \w+\.yaml.*?)```", docs, re.DOTALL)):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(text, encoding="utf-8")
+        assert load_spec(str(path)).example is not None
+    assert number == 1
 
 
 def test_prompt_hash_follows_the_rubric_alone(tmp_path: Path) -> None:
