@@ -1,4 +1,4 @@
-"""Runs a judge over responses: every draw is one model call, parsed into one judgment."""
+"""Runs a judge over responses or pairs: every draw is one model call, parsed into a judgment."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from backends.collect import collect
 from backends.engines.caller import Answer, Caller
 from backends.engines.engine import Request
+from judges.pairwise import JudgedPair, pair_orders, pair_request, to_pair_judgment
 from judges.pointwise import generate_config, judge_request, to_judgment
 from judges.spec import JudgeSpec
-from results.records import Conversation, Judgment, Retry
+from judges.spec_parts import Kind
+from judges.turns import Turns, refuse_data
+from results.errors import UsageError
+from results.records import Conversation, Judgment, PairJudgment, Retry
 from results.store import RecordFile
 
 
@@ -26,19 +30,21 @@ class Judge:
 
 @dataclass(frozen=True)
 class Response:
-    """One answer to be judged."""
+    """One answer to be judged; it and the reference may have a text for each turn."""
 
     prompt_id: str
     prompt: str | Conversation
     response_id: str
-    text: str
+    text: Turns
+    reference: Turns | None = None
 
 
 def judge_responses(judge: Judge, responses: Sequence[Response], file: RecordFile[Judgment],
                     seed: int) -> list[Judgment]:  # fmt: skip
     """``spec.draws`` judgments of every response, in ``file`` when it is finalised.
 
-    Draws that ``retries.jsonl`` beside it names are asked for under another number.
+    Draws that ``retries.jsonl`` beside it names are asked for under another number. Raises
+    UsageError on a pairwise judge, and when the rubric shows what some responses do not have.
     """
     spec = judge.spec
     asked = [(response, draw) for response in responses for draw in range(spec.draws)]
@@ -50,11 +56,21 @@ def judge_responses(judge: Judge, responses: Sequence[Response], file: RecordFil
 def judge_requests(
     spec: JudgeSpec, asked: Sequence[tuple[Response, int]], file: RecordFile[Judgment]
 ) -> list[Request]:
-    """The calls for (response, draw); ``file`` is where their judgments go."""
+    """The calls for (response, draw); ``file`` is where their judgments go. Raises UsageError as
+    ``judge_responses`` says.
+    """
+    _refuse_kind(spec, "pointwise")
+    refuse_data(spec, ((r.prompt, {"response": r.text}, r.reference) for r, _ in asked))
     retries = RecordFile(file.path.with_name("retries.jsonl"), Retry).read()
     other = {(r.prompt_id, r.response_id, r.draw): r.asked_as for r in retries}
     return [
-        judge_request(spec, r.prompt, r.text, other.get((r.prompt_id, r.response_id, draw), draw))
+        judge_request(
+            spec,
+            r.prompt,
+            r.text,
+            other.get((r.prompt_id, r.response_id, draw), draw),
+            r.reference,
+        )
         for r, draw in asked
     ]
 
@@ -73,6 +89,39 @@ def recorder(
     return record
 
 
-def unscored_share(judgments: Sequence[Judgment]) -> float:
+def judge_pairs(judge: Judge, pairs: Sequence[JudgedPair], file: RecordFile[PairJudgment],
+                seed: int) -> list[PairJudgment]:  # fmt: skip
+    """``spec.draws`` judgments of every pair in each of its orders, in ``file`` when finalised.
+
+    Raises UsageError on a pointwise judge, and when the rubric shows what some pairs do not have.
+    """
+    spec = judge.spec
+    _refuse_kind(spec, "pairwise")
+    refuse_data(spec, ((p.prompt, {"first": p.first, "second": p.second}, p.reference)
+                       for p in pairs))  # fmt: skip
+    asked = [
+        (pair, order, draw)
+        for pair in pairs
+        for order in pair_orders(spec, pair.id, seed)
+        for draw in range(spec.draws)
+    ]
+    requests = [pair_request(spec, pair, order, draw) for pair, order, draw in asked]
+
+    def record(answer: Answer) -> PairJudgment:
+        pair, order, draw = asked[answer.index]
+        return to_pair_judgment(spec, pair.id, order, draw, answer.completion, answer.key)
+
+    return collect(file, judge.caller, requests, generate_config(spec, seed), record)
+
+
+def _refuse_kind(spec: JudgeSpec, kind: Kind) -> None:
+    if spec.kind != kind:
+        raise UsageError(
+            f"judge {spec.name!r} is {spec.kind}, expected a {kind} one for these data; name "
+            "another judge"
+        )
+
+
+def unscored_share(judgments: Sequence[Judgment | PairJudgment]) -> float:
     """Share of judgments without a score, 0 when there are none."""
     return sum(j.status == "unscored" for j in judgments) / len(judgments) if judgments else 0.0

@@ -1,27 +1,22 @@
-"""Pointwise judging: what the judge is shown, the record of each call, and the mean score.
-
-Candidates are hostile text. The template is filled in one pass, so braces in a candidate are inert;
-and where the rubric encloses a slot in tags, no text in a slot can close or open such a tag.
-"""
+"""Pointwise judging: what the judge is shown, the record of each call, and the mean score."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 import random
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 from backends.engines.caller import logprobs_record
 from backends.engines.engine import Completion, GenerateConfig, Request
-from judges.parse import parse_final_score_line
+from judges.expected import TOP, expected_score
 from judges.spec import JudgeSpec
+from judges.template import fill
+from judges.turns import Turns, texts
 from results.records import Judgment, Message
 
 _SPEAKERS = {"system": "System", "user": "User", "assistant": "Assistant"}
-_INVISIBLE = "[\\s\u200b-\u200d\u2060\ufeff]*"
 
 Key = tuple[str, str]  # (prompt_id, response_id)
 
@@ -58,27 +53,42 @@ def cluster_of(prompt: str | list[Message]) -> str:
     return hashlib.sha256(prompt_text(prompt).encode()).hexdigest()[:16]
 
 
-def render(spec: JudgeSpec, prompt: str | list[Message], response: str) -> str:
-    """Returns the text that the judge reads: the rubric with both slots filled in one pass.
+def render(
+    spec: JudgeSpec,
+    prompt: str | list[Message],
+    response: Turns,
+    reference: Turns | None = None,
+) -> str:
+    """Returns the text that a pointwise judge reads: the rubric with its slots filled.
 
-    In the slots the first character of anything that reads as one of the rubric's own tags becomes
-    ``&lt;`` (in any case, also with blanks or zero-width characters inside); the rest of the text
-    is shown as it is. Records keep the original text.
+    Hostile texts cannot leave their slots (``judges.template.fill``).
+
+    Raises:
+        SrlmError: the rubric shows a turn or a reference that is not there (``judges.turns``).
     """
-    fill = {"{prompt}": prompt_text(prompt), "{response}": response}
-    pieces = re.split(r"(\{prompt\}|\{response\})", spec.rubric)
-    tag = _tags(spec.rubric)
-    return "".join(
-        (tag.sub("&lt;", fill[piece]) if tag else fill[piece]) if piece in fill else piece
-        for piece in pieces
-    )
+    shown = texts(spec, prompt, {"response": response}, reference)
+    return fill(spec.rubric, {"prompt": prompt_text(prompt), **shown})
 
 
 def judge_request(
-    spec: JudgeSpec, prompt: str | list[Message], response: str, draw: int
+    spec: JudgeSpec,
+    prompt: str | list[Message],
+    response: Turns,
+    draw: int,
+    reference: Turns | None = None,
 ) -> Request:
-    """Returns the judge call ``draw`` (0 to ``spec.draws`` - 1): one user message."""
-    return Request((Message(role="user", content=render(spec, prompt, response)),), draw)
+    """Returns the judge call ``draw`` (0 to ``spec.draws`` - 1): one user message, after the
+    spec's system message where it has one.
+    """
+    return request(spec, render(spec, prompt, response, reference), draw)
+
+
+def request(spec: JudgeSpec, shown: str, draw: int) -> Request:
+    """Returns the call that shows the judge the text ``shown``."""
+    user = Message(role="user", content=shown)
+    if not spec.system:
+        return Request((user,), draw)
+    return Request((Message(role="system", content=spec.system), user), draw)
 
 
 def generate_config(spec: JudgeSpec, seed: int) -> GenerateConfig:
@@ -89,6 +99,7 @@ def generate_config(spec: JudgeSpec, seed: int) -> GenerateConfig:
         top_p=decoding.top_p,
         max_tokens=decoding.max_tokens,
         seed=seed,
+        logprobs=TOP if spec.aggregation == "expected" else 0,
     )
 
 
@@ -96,9 +107,12 @@ def to_judgment(
     spec: JudgeSpec, prompt_id: str, response_id: str, draw: int, completion: Completion, call: str
 ) -> Judgment:
     """Returns the record of one judge call; ``call`` is its cache key."""
-    parsed = parse_final_score_line(
-        completion.text, completion.finish_reason, spec.parser.label, spec.scale
-    )
+    if spec.aggregation == "expected":
+        parsed = expected_score(
+            completion, lambda text: spec.read(text, completion.finish_reason), spec.scale
+        )
+    else:
+        parsed = spec.read(completion.text, completion.finish_reason)
     return Judgment(
         prompt_id=prompt_id,
         response_id=response_id,
@@ -148,14 +162,3 @@ def shuffle_within_prompt(scores: Mapping[Key, Score], seed: int) -> dict[Key, S
         drawn = random.Random(int.from_bytes(digest)).sample(keys, len(keys))
         moved.update(zip(keys, (scores[key] for key in drawn), strict=True))
     return {key: moved[key] for key in scores}
-
-
-@lru_cache(maxsize=64)
-def _tags(rubric: str) -> re.Pattern[str] | None:
-    """Matches the "<" of any tag, opening or closing, that the rubric closes somewhere."""
-    names = sorted(set(re.findall(r"</([A-Za-z][\w-]*)>", rubric)))
-    if not names:
-        return None
-    # Letters may be kept apart by characters that nobody sees and some tokenizers drop.
-    spelt = "|".join(_INVISIBLE.join(map(re.escape, name)) for name in names)
-    return re.compile(rf"<(?={_INVISIBLE}/?{_INVISIBLE}(?:{spelt})(?![\w-]))", re.IGNORECASE)

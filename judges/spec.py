@@ -1,7 +1,8 @@
-"""A judge is data: rubric, parser, scale, decoding, draws. One YAML file and one rubric file each.
+"""A judge is data: rubric, parser, scale, decoding, draws. One YAML file, and the rubric beside it.
 
 Shipped judges lie in ``judges/specs``; a user names a YAML file of their own; an outside package
-registers its judges under the entry-point group ``srlm.judges``.
+registers its judges under the entry-point group ``srlm.judges``; and ``judges/borrowed`` builds
+specs from the judges of AlpacaEval and MT-Bench, where those are on this machine.
 """
 
 from __future__ import annotations
@@ -13,76 +14,55 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from judges.parsers.parsed import Parsed
+from judges.parsers.table import read
+from judges.spec_parts import Decoding, Example, Kind, Orders, Parser, Part
+from judges.template import refuse_slots, slots
 from results.errors import SrlmError, UsageError
 from results.plugins import Table
 from results.text import excerpt, one_line
 
-PLACEHOLDERS = ("{prompt}", "{response}")
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Parser(_Part):
-    """How the score is read. ``label`` is the word before the colon in the final line."""
-
-    name: Literal["final_score_line"] = "final_score_line"
-    label: str = "Score"
-
-    @field_validator("label")
-    @classmethod
-    def _label_is_one_word_or_more(cls, label: str) -> str:
-        # Other characters would be taken for decoration by the parser, and never match.
-        if not label.replace(" ", "").isalnum():
-            raise ValueError("expected letters, digits and spaces only")
-        return label
-
-
-class Decoding(_Part):
-    """How the judge samples. ``temperature`` >= 0 (0: greedy), 0 < ``top_p`` <= 1, tokens >= 1."""
-
-    temperature: float = Field(ge=0)
-    top_p: float = Field(gt=0, le=1)
-    max_tokens: int = Field(ge=1)
-
-
-class JudgeSpec(_Part):
+class JudgeSpec(Part):
     """One judge.
 
     Args:
         name, version, description: how tables call it; the version rises with any change.
-        kind: ``pointwise``: one response at a time gets a score.
-        rubric: the template text; ``{prompt}`` and ``{response}`` stand in it once each, every
-            other brace is literal.
-        parser, scale: how the score is read, and its lowest and highest value (both included).
+        kind: ``pointwise``: one response at a time gets a score; ``pairwise``: of two responses
+            the better one is named.
+        rubric: the template text; ``{prompt}`` and ``{response}`` stand in it once each (pairwise:
+            ``{prompt}``, ``{first}`` and ``{second}``), ``{reference}`` at most once, every other
+            brace is literal. ``judges.template.slots`` tells of turns.
+        system: the system message, "" for none.
+        parser, scale: how the answer is read, and the lowest and highest score (both included). A
+            pairwise judge has no scale.
         decoding: the judge's sampling settings.
-        draws: judge calls per response, >= 1.
-        min_scored: scored draws that a response needs to have a score, 1 to ``draws``.
-        aggregation: ``mean`` of the scored draws.
+        draws: judge calls per response, or per pair and order, >= 1.
+        min_scored: scored draws that a response (an order of a pair) needs, 1 to ``draws``.
+        aggregation: ``mean`` of the scored draws (pairwise: their majority); ``expected``: each
+            draw is the mean over the probabilities of the score's token (pairwise: the verdict
+            whose token is likeliest), which needs an engine that gives log-probabilities.
+        orders: ``both``: each pair is judged in both orders; ``AB``: as the data have it;
+            ``random``: in one order, by the seed and the pair's id. Pairwise only.
+        example: a completion that the parser must read as said; a spec that cannot is refused.
     """
 
     name: str = Field(min_length=1)
     version: int = Field(ge=1)
     description: str = ""
-    kind: Literal["pointwise"] = "pointwise"
+    kind: Kind = "pointwise"
     rubric: str
+    system: str = ""
     parser: Parser = Parser()
-    scale: tuple[int, int]
+    scale: tuple[int, int] = (0, 1)
     decoding: Decoding
     draws: int = Field(ge=1)
     min_scored: int = Field(default=1, ge=1)
-    aggregation: Literal["mean"] = "mean"
-
-    @field_validator("rubric")
-    @classmethod
-    def _has_each_slot_once(cls, rubric: str) -> str:
-        for slot in PLACEHOLDERS:
-            if (found := rubric.count(slot)) != 1:
-                raise ValueError(f"expected {slot} exactly once, it is there {found} times")
-        return rubric
+    aggregation: Literal["mean", "expected"] = "mean"
+    orders: Orders = "both"
+    example: Example | None = None
 
     @field_validator("scale")
     @classmethod
@@ -92,40 +72,102 @@ class JudgeSpec(_Part):
         return scale
 
     @model_validator(mode="after")
-    def _enough_draws(self) -> JudgeSpec:
+    def _parts_fit(self) -> JudgeSpec:
+        try:
+            refuse_slots(self.rubric, self.kind)
+        except ValueError as error:
+            raise ValueError(f"rubric: {error}") from None
+        if self.kind == "pointwise" and "scale" not in self.model_fields_set:
+            raise ValueError("the key 'scale' is missing; add it")
         if self.min_scored > self.draws:
             raise ValueError(
                 f"min_scored {self.min_scored} is above draws {self.draws}, so nothing would ever "
                 "be scored; lower min_scored or raise draws"
             )
+        if self.example is not None:
+            self._read_example(self.example)
         return self
+
+    def _read_example(self, example: Example) -> None:
+        """Raises ValueError when the parser does not find in the example what it must."""
+        wanted = example.score if example.verdict is None else example.verdict
+        if (example.verdict is None) != (self.kind == "pointwise"):
+            needed = "score" if self.kind == "pointwise" else "verdict"
+            raise ValueError(f"example: a {self.kind} judge needs a {needed} in it")
+        found = self.read(example.text)
+        if (found.score if example.verdict is None else found.verdict) != wanted:
+            shown = found.reason or (found.verdict if found.score is None else found.score)
+            raise ValueError(
+                f"example: the parser {self.parser.name!r} reads {shown} in it, expected {wanted}; "
+                "mend the parser's options, the scale or the example"
+            )
+
+    def read(self, text: str, finish_reason: str = "stop") -> Parsed:
+        """Returns what the parser finds in a completion of this judge, or the reason for nothing.
+
+        A pointwise judge gives no verdict and a pairwise one no score.
+        """
+        found = read(text, finish_reason, self.parser.name, self.parser.options, self.scale)
+        if self.kind == "pointwise" and found.verdict is not None:
+            return Parsed(None, "no_score")
+        if self.kind == "pairwise" and found.score is not None:
+            return Parsed(None, "no_verdict")
+        return found
+
+    @property
+    def slots(self) -> set[str]:
+        """The rubric's slots by name, without braces."""
+        return slots(self.rubric, self.kind)
 
 
 def prompt_hash(spec: JudgeSpec) -> str:
-    """Returns 16 hex digits that name the rubric's text: equal text, equal hash."""
-    return hashlib.sha256(spec.rubric.encode()).hexdigest()[:16]
+    """Returns 16 hex digits that name the prompt's text: equal texts, equal hash."""
+    text = spec.rubric + (f"\0{spec.system}" if spec.system else "")
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def describe(spec: JudgeSpec) -> str:
     """Returns name, version and how scores come about: what a figure of this judge rests on."""
-    score = f"mean of {spec.draws} draws"
+    expected = spec.aggregation == "expected"
+    if spec.kind == "pairwise":
+        draw = "likeliest verdict token of " if expected else "majority of "
+        orders = {"both": "both orders, a disagreement is a tie", "AB": "order of the data",
+                  "random": "one random order"}[spec.orders]  # fmt: skip
+        score = f"{draw if spec.draws > 1 or expected else ''}{_draws(spec.draws)}, {orders}"
+        return f"{spec.name} v{spec.version}, {score}"
+    draw = " of the mean over the score token's probabilities" if expected else ""
+    score = f"mean of {_draws(spec.draws)}{draw}"
     if spec.min_scored > 1:
         score += f", {spec.min_scored} of them scored or the response is unscored"
     elif spec.draws > 1:
         score += ", the scored ones of them"
-    return f"{spec.name} v{spec.version}, {score if spec.draws > 1 else '1 draw'}"
+    return f"{spec.name} v{spec.version}, {score if spec.draws > 1 or expected else '1 draw'}"
+
+
+def _draws(n: int) -> str:
+    return f"{n} draws" if n > 1 else "1 draw"
 
 
 def load_spec(name_or_path: str) -> JudgeSpec:
-    """Returns a judge by the name of a shipped or registered one, or from a YAML file.
+    """Returns a judge by the name of a shipped or registered one, from a YAML file, or borrowed.
 
-    A registered entry point may be a JudgeSpec, the path of a YAML file, or a callable without
-    arguments that returns either. Raises UsageError on an unknown name and on a file that does not
-    hold a judge; the text names the file, the key and the mend.
+    ``alpaca_eval:NAME`` is an annotator of the installed alpaca-eval package;
+    ``PATH/judge_prompts.jsonl#NAME`` and ``mt_bench:NAME@PATH`` are a grader of FastChat's prompt
+    file. A registered entry point may be a JudgeSpec, the path of a YAML file, or a callable
+    without arguments that returns either. Raises UsageError on an unknown name and on a file that
+    does not hold a judge; the text names the file, the key and the mend.
     """
     shipped = _shipped()
     if name_or_path in shipped:
         return _read(shipped[name_or_path])
+    if name_or_path.startswith("alpaca_eval:"):
+        from judges.borrowed.alpaca_annotators import annotator
+
+        return annotator(name_or_path.removeprefix("alpaca_eval:"))
+    if name_or_path.startswith("mt_bench:") or ".jsonl#" in name_or_path:
+        from judges.borrowed.fastchat_prompts import grader
+
+        return grader(name_or_path)
     path = Path(name_or_path).expanduser()
     if path.suffix in {".yaml", ".yml"} or "/" in name_or_path:
         return _read(path)
@@ -173,7 +215,7 @@ def _resolve(name: str, part: Any) -> JudgeSpec:
 
 
 def _read(path: Path) -> JudgeSpec:
-    """Reads one YAML file and the rubric beside it."""
+    """Reads one YAML file, and the rubric beside it unless the file holds it."""
     try:
         data = yaml.safe_load(_text(path, "a judge in YAML"))
     except yaml.YAMLError as error:
@@ -183,10 +225,13 @@ def _read(path: Path) -> JudgeSpec:
     if not isinstance(data.get("rubric"), str):
         raise UsageError(
             f"{path}: rubric: found {excerpt(data.get('rubric'))}, expected the path of a text "
-            "file, relative to this one; add it"
+            "file, relative to this one, or the text itself; add it"
         )
+    rubric = data["rubric"]
+    if "{" not in rubric and "\n" not in rubric:  # else it is the text itself
+        rubric = _text(path.parent / rubric, f"the rubric that {path} names")
     # The newline that ends the file is no part of the prompt.
-    rubric = _text(path.parent / data["rubric"], f"the rubric that {path} names").strip()
+    rubric = rubric.strip()
     try:
         return JudgeSpec.model_validate({**data, "rubric": rubric})
     except ValidationError as error:
@@ -208,11 +253,13 @@ def _text(path: Path, expected: str) -> str:
 
 def _explain(error: ValidationError) -> str:
     """The first thing wrong, in one line: key, what was found, what was expected."""
-    first = error.errors(include_url=False)[0]
+    errors = error.errors(include_url=False)
+    # A key that is written wrong is missing too; what is written says more.
+    first = next((it for it in errors if it["type"] == "extra_forbidden"), errors[0])
     where = [str(part) for part in first["loc"]]
     key = ".".join(where)
     if first["type"] == "extra_forbidden":
-        parts: dict[str, type[BaseModel]] = {"parser": Parser, "decoding": Decoding}
+        parts: dict[str, type[BaseModel]] = {"decoding": Decoding, "example": Example}
         known = list(parts.get(where[0], JudgeSpec).model_fields)
         close = difflib.get_close_matches(where[-1], known, n=1)
         meant = f"; did you mean {close[0]!r}?" if close else ""

@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import json
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -15,6 +15,9 @@ from backends.registry import ENGINES, TRAINERS, open_engine, open_trainer
 from backends.trainers.trainer import Trainer
 from benchmarks.benchmark import Benchmark, Evaluation
 from benchmarks.registry import BENCHMARKS, SOURCES, SeedData, open_benchmark
+from judges.pairwise import JudgedPair, render_pair
+from judges.parsers.parsed import Reason
+from judges.parsers.table import PARSERS, parser_options, read
 from judges.pointwise import render
 from judges.spec import JudgeSpec, list_specs, load_spec
 from results.errors import UsageError
@@ -101,10 +104,36 @@ def test_sources(name: str) -> None:
 def test_judges(name: str) -> None:
     spec = load_spec(name)
     assert isinstance(spec, JudgeSpec) and spec.name == name and spec.description
-    shown = render(spec, "the question {response}", "the answer {prompt}")
-    assert shown.count("the question {response}") == shown.count("the answer {prompt}") == 1
-    assert f"{spec.parser.label}:" in shown
-    assert spec.scale[0] < spec.scale[1]
+    question, answer, other = "the question {response}", "the answer {prompt}", "another {first}"
+    if spec.kind == "pointwise":
+        shown = [render(spec, question, answer, other if "reference" in spec.slots else None)]
+        texts = [question, answer] + [other] * ("reference" in spec.slots)
+        assert spec.scale[0] < spec.scale[1]
+    else:
+        pair = JudgedPair("p", question, answer, other)
+        shown = [render_pair(spec, pair, order) for order in ("AB", "BA")]
+        texts = [question, answer, other]
+        assert [text.index(answer) < text.index(other) for text in shown] == [True, False]
+    assert all(it.count(text) == 1 for it in shown for text in texts)
+    assert all(f"{spec.parser.label}:" in it for it in shown)
+    # The example is read when a spec is loaded; here that it is there, and in the rubric's form.
+    assert spec.example is not None
+    assert f"\n{spec.parser.label}: " in spec.example.text
+    assert JudgeSpec.model_validate(spec.model_dump()) == spec
+
+
+@pytest.mark.parametrize("name", PARSERS.names())
+def test_parsers(name: str) -> None:
+    """Every parser reads any text in the same way, and names its reasons."""
+    parser = PARSERS.load(name)
+    assert list(inspect.signature(parser).parameters)[:3] == ["text", "cut", "scale"]
+    assert (parser.__doc__ or "").startswith("Reads ")
+    options = parser_options(name, {})
+    for text in ("", " ", "Score: 3", "[[A]]", "<think>", "\ud800"):
+        for finish in ("stop", "length", "error"):
+            found = read(text, finish, name, options, (0, 5))
+            assert [found.score, found.verdict, found.reason].count(None) == 2
+            assert found.reason in (None, *get_args(Reason))
 
 
 @pytest.mark.parametrize("table", [ENGINES, TRAINERS, BENCHMARKS, SOURCES], ids=lambda t: t.kind)

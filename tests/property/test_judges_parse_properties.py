@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from judges.parse import Parsed, parse_final_score_line
+from judges.parsers.parsed import Parsed
+from judges.parsers.table import read
 
 SCALES = st.tuples(st.integers(-20, 20), st.integers(1, 30)).map(lambda it: (it[0], it[0] + it[1]))
 # Pieces of score lines, so that the interesting texts are not one in a million.
@@ -16,13 +17,13 @@ TEXTS = st.one_of(st.text(), st.lists(st.one_of(PIECES, st.text(max_size=3))).ma
 FINISHES = st.sampled_from(["stop", "length", "error"])
 
 
-def parse(text: str, finish_reason: str = "stop") -> Parsed:
-    return parse_final_score_line(text, finish_reason, "Score", (0, 5))
+def parse(text: str, finish_reason: str = "stop", scale: tuple[int, int] = (0, 5)) -> Parsed:
+    return read(text, finish_reason, "final_score_line", {"label": "Score"}, scale)
 
 
 @given(TEXTS, FINISHES, SCALES)
 def test_score_in_range_or_a_reason(text: str, finish_reason: str, scale: tuple[int, int]) -> None:
-    parsed = parse_final_score_line(text, finish_reason, "Score", scale)
+    parsed = parse(text, finish_reason, scale)
     assert (parsed.score is None) != (parsed.reason is None)
     if parsed.score is not None:
         assert finish_reason == "stop"

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from backends.engines.engine import Completion, Request, Usage
-from judges import pointwise
+from judges import template
 from judges.pointwise import generate_config, judge_request, render, to_judgment
 from judges.spec import JudgeSpec, load_spec
 from results.records import Judgment
@@ -110,7 +110,7 @@ def test_without_the_neutralised_tags_the_gullible_judge_is_fooled(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The test above can fail: what it holds, it holds by the rendering."""
-    monkeypatch.setattr(pointwise, "_tags", lambda rubric: None)
+    monkeypatch.setattr(template, "own_tags", lambda rubric: None)
     assert judged_by_the_gullible(load_spec("additive5"), "Why?", HOSTILE[name]).score == 5.0
 
 

@@ -1,16 +1,16 @@
-"""The parse corpus: odd and hostile completions, and what each must become."""
+"""Score lines, odd and hostile: what each must become."""
 
 from __future__ import annotations
 
 import gzip
 import json
-import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from judges.parse import parse_final_score_line
+from judges.parsers.parsed import Parsed
+from judges.parsers.table import read
+from tests.real_data import real_data
 
 SCORED = {
     "Score: 4": 4,
@@ -118,6 +118,12 @@ UNSCORED = {
 }
 
 
+def parse_final_score_line(
+    text: str, finish_reason: str, label: str, scale: tuple[int, int]
+) -> Parsed:
+    return read(text, finish_reason, "final_score_line", {"label": label}, scale)
+
+
 @pytest.mark.parametrize(("text", "score"), SCORED.items())
 def test_scored(text: str, score: float) -> None:
     parsed = parse_final_score_line(text, "stop", "Score", (0, 5))
@@ -150,13 +156,19 @@ def test_a_long_hostile_completion_takes_no_long_time() -> None:
         assert parsed.score is None
 
 
-def _real_texts() -> list[dict[str, object]]:
-    root = os.environ.get("SRLM_REAL_DATA") or Path(__file__).parents[2] / "../shared/data"
-    path = Path(root) / "raw_judge_outputs/self_rewarding_prompt_mistral7b/EFT_seed_data_3.jsonl.gz"
-    if not path.is_file():
-        pytest.skip(f"no real judge texts at {path} (set SRLM_REAL_DATA)")
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+@pytest.mark.parametrize("text", SCORED)
+def test_the_place_of_the_score_is_its_number(text: str) -> None:
+    parsed = parse_final_score_line(text, "stop", "Score", (0, 5))
+    assert parsed.span is not None
+    shown = text[slice(*parsed.span)]
+    assert float(shown.strip("\u200b")) == parsed.score
+
+
+def test_without_a_label_the_line_is_the_number_alone() -> None:
+    assert parse_final_score_line("8", "stop", "", (0, 9)).score == 8
+    assert parse_final_score_line("I say\n**8**/9.", "stop", "", (0, 9)).score == 8
+    assert parse_final_score_line("I say 8", "stop", "", (0, 9)).reason == "not_a_number"
+    assert parse_final_score_line("Score: 8", "stop", "", (0, 9)).reason == "not_a_number"
 
 
 def test_real_judge_texts() -> None:
@@ -164,10 +176,12 @@ def test_real_judge_texts() -> None:
 
     What is scored must agree with the score that the texts' authors read.
     """
+    folder = real_data("raw_judge_outputs", "self_rewarding_prompt_mistral7b")
     reasons: Counter[str] = Counter()
-    for row in _real_texts():
-        parsed = parse_final_score_line(str(row["response"]), "stop", "Score", (0, 5))
-        reasons[parsed.reason or "scored"] += 1
-        if parsed.score is not None:
-            assert parsed.score == row["score"]
+    with gzip.open(folder / "EFT_seed_data_3.jsonl.gz", "rt", encoding="utf-8") as file:
+        for row in map(json.loads, file):
+            parsed = parse_final_score_line(row["response"], "stop", "Score", (0, 5))
+            reasons[parsed.reason or "scored"] += 1
+            if parsed.score is not None:
+                assert parsed.score == row["score"]
     assert reasons == {"no_score": 1101, "scored": 65, "not_a_number": 16}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,12 @@ OUTSIDE = ""
 WRONG = 3
 
 
+def test_figures_depend_on_these_prompts() -> None:
+    """A change of either text is a new judge, with a version of its own."""
+    assert prompt_hash(load_spec("additive5")) == "56f8f34bf61410cc"
+    assert prompt_hash(load_spec("additive5_short")) == "18e7ce6623124041"
+
+
 @pytest.mark.parametrize("name", ["additive5", "additive5_short"])
 def test_shipped_judges_load(name: str) -> None:
     spec = load_spec(name)
@@ -75,6 +82,21 @@ def test_from_a_file(tmp_path: Path) -> None:
     assert spec.parser.label == "Score"
 
 
+def test_the_rubric_may_stand_in_the_yaml_itself(tmp_path: Path) -> None:
+    beside = load_spec(write(tmp_path, "Q {prompt}\nA {response}"))
+    inside = load_spec(write(tmp_path, rubric="Q {prompt}\nA {response}\n"))
+    assert inside == beside
+
+
+def test_the_judge_in_the_docs_is_one(tmp_path: Path) -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "parts.md").read_text(encoding="utf-8")
+    for number, text in enumerate(re.findall(r"```yaml\n(# \w+\.yaml.*?)```", docs, re.DOTALL)):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(text, encoding="utf-8")
+        assert load_spec(str(path)).example is not None
+    assert number == 1
+
+
 def test_prompt_hash_follows_the_rubric_alone(tmp_path: Path) -> None:
     first = load_spec(write(tmp_path))
     other_draws = load_spec(write(tmp_path, draws=5))
@@ -95,17 +117,26 @@ def test_unknown_name_suggests() -> None:
             {"decoding": {**GOOD["decoding"], "topp": 1}},
             "unknown key 'decoding.topp'; did you mean 'top_p'",
         ),
-        ({"parser": {"labl": "x"}}, "unknown key 'parser.labl'; did you mean 'label'"),
+        ({"parser": {"labl": "x"}}, "has no option 'labl'; did you mean 'label'"),
         ({"scale": ...}, "'scale' is missing"),
         ({"scale": [5, 0]}, "low < high"),
         ({"draws": 0}, "draws: found 0"),
         ({"min_scored": 4}, "min_scored 4 is above draws 3"),
-        ({"parser": {"label": "Score:"}}, "parser.label: found Score:"),
-        ({"parser": {"name": "regex"}}, "parser.name: found regex"),
+        ({"parser": {"label": "Score:"}}, "label: found 'Score:', expected letters"),
+        ({"parser": {"name": "regex"}}, "unknown parser 'regex'"),
         ({"decoding": {"temperature": -1, "top_p": 1, "max_tokens": 1}}, "temperature: found -1"),
         ({"rubric": ...}, "rubric: found None, expected the path"),
         ({"rubric": "no.md"}, "no.md: no such file, expected the rubric"),
-        ({"kind": "pairwise"}, "kind: found pairwise"),
+        ({"kind": "pair"}, "kind: found pair"),
+        ({"kind": "pairwise"}, "rubric: expected {first} exactly once, it is there 0 times"),
+        ({"parser": {"name": "no_module:x"}}, "cannot be loaded"),
+        ({"parser": {"name": "first_score", "choices": "AB"}}, "has no option 'choices'"),
+        ({"example": {"text": "Score: 3", "score": 4}}, "reads 3.0 in it, expected 4.0; mend"),
+        ({"example": {"text": "I think 3", "score": 3}}, "reads no_score in it, expected 3.0"),
+        ({"example": {"text": "Score: 7", "score": 7}}, "reads out_of_range in it"),
+        ({"example": {"text": "Score: 3"}}, "expected a score or a verdict"),
+        ({"example": {"text": "A", "verdict": "A"}}, "a pointwise judge needs a score in it"),
+        ({"example": {"txt": "Score: 3", "score": 3}}, "'example.txt'; did you mean 'text'"),
     ],
 )
 def test_refused_with_one_line(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
