@@ -32,24 +32,23 @@ def read_json_array(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """
     text = _text(path)
     decoder = json.JSONDecoder()
-    at = _skip(text, 0) + 1  # behind the bracket
-    line, counted = 1, 0
-    while True:
-        at = _skip(text, at)
-        line, counted = line + text.count("\n", counted, at), at
-        if text[at : at + 1] == "]":
-            break
-        obj, at = _element(path, decoder, text, at, line)
+    at = _skip(text, _skip(text, 0) + 1)  # behind the bracket
+    line, counted = 1 + text.count("\n", 0, at), at
+    more = text[at : at + 1] != "]"
+    while more:
+        obj, end = _element(path, decoder, text, at, line)
         yield line, obj
-        at = _skip(text, at)
-        if text[at : at + 1] == ",":
-            at += 1
-        elif text[at : at + 1] != "]":
+        at = _skip(text, end)
+        more = text[at : at + 1] == ","
+        if not more and text[at : at + 1] != "]":
             line += text.count("\n", counted, at)
             raise SrlmError(
                 f"{path}:{line}: found {excerpt(text[at : at + 30]) or 'the end of the file'!r}, "
                 "expected ',' or ']' after an element of the array; get the file again"
             )
+        if more:
+            at = _skip(text, at + 1)
+        line, counted = line + text.count("\n", counted, at), at
     if rest := text[at + 1 :].strip():
         raise SrlmError(
             f"{path}:{line}: found {excerpt(rest)!r} after the array, expected nothing; "
