@@ -8,7 +8,8 @@ from pathlib import Path
 
 from backends.engines.caller import Caller
 from benchmarks.benchmark import Evaluation
-from benchmarks.oasst import held_out_prompt, read_any_rankings
+from benchmarks.human_data import read_human_data
+from benchmarks.human_data.split import split_prompts
 from judges.agreement import CONVENTIONS, judge_metrics
 from judges.judging import Judge, Response, judge_responses
 from judges.pointwise import cluster_of, mean_scores, prompt_text
@@ -59,10 +60,10 @@ def _unscored_values(rankings: list[RankedPrompt], judgments: list[Judgment]) ->
 
 
 class JudgeAgreement:
-    """As a benchmark: rankings from a human-rankings file or from Open Assistant trees.
+    """As a benchmark: rankings from any ranked data that ``read_human_data`` reads.
 
     Args:
-        rankings: the file (JSON Lines, .gz accepted).
+        rankings: the file (JSON Lines or Open Assistant trees, .gz accepted, ...) or hub id.
         held_out_share: share of its prompts, by a hash of their text, that is measured on; the
             rest may be trained on (``oasst`` seed data keeps to that rest). 1 = all.
         limit: prompts at most.
@@ -73,11 +74,12 @@ class JudgeAgreement:
     def __init__(
         self, rankings: str, held_out_share: float = 1.0, limit: int | None = None
     ) -> None:
-        ranked = [
-            r
-            for r in read_any_rankings(Path(rankings))
-            if held_out_prompt(r.prompt, held_out_share)
-        ]
+        data = read_human_data(rankings)
+        if data.kind != "ranked":
+            raise UsageError(
+                f"{rankings}: found pairwise labels ({data.format}), expected ranked responses"
+            )
+        _, ranked = split_prompts(data.ranked, held_out_share)
         if not ranked:
             raise UsageError(f"{rankings}: no ranked prompt falls into the held-out share")
         self.rankings = ranked[:limit]

@@ -2,64 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import Any
 
+from benchmarks.human_data import read_human_data
+from benchmarks.human_data.notes import Notes
+from benchmarks.human_data.oasst_trees import read_trees as tree_groups
+from benchmarks.human_data.source import Source
+from benchmarks.human_data.split import held_out_prompt
 from benchmarks.registry import SeedData
 from judges.pointwise import render
-from judges.rankings import RankedPrompt, read_rankings
+from judges.rankings import RankedPrompt
 from judges.spec import load_spec
 from results.errors import UsageError
-from results.lines import to_record
-from results.records import Conversation, Example
-from results.store import read_json_lines
+from results.lines import read_json_lines
+from results.records import Example
 
-
-def held_out_prompt(prompt: str | Conversation, share: float) -> bool:
-    """Whether a prompt falls into the held-out ``share`` (0 to 1) by a hash of its text."""
-    text = prompt if isinstance(prompt, str) else "\n".join(m.content for m in prompt)
-    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) < share * 16**8
+__all__ = ["held_out_prompt", "read_any_rankings", "read_trees", "seed_data"]
 
 
 def read_trees(path: Path, language: str = "en") -> list[RankedPrompt]:
-    """First turns in ``language`` and their ranked answers (rank 0 = best), one or more each."""
-    ranked = []
-    for line, tree in read_json_lines(path):
-        root = tree.get("prompt")
-        if not isinstance(root, dict) or "text" not in root:
-            raise UsageError(
-                f"{path}:{line}: not a message tree: no 'prompt' with a 'text' "
-                "(expected an Open Assistant tree export)"
-            )
-        replies = [r for r in root.get("replies", []) if _usable(r, language)]
-        if root.get("lang") != language or not replies:
-            continue
-        responses = [
-            {"id": r.get("message_id"), "text": r.get("text"), "rank": r["rank"]} for r in replies
-        ]
-        found = {"id": root.get("message_id"), "prompt": root["text"], "responses": responses}
-        ranked.append(to_record(path, line, found, RankedPrompt))
-    return ranked
+    """First turns in ``language`` and their ranked answers (rank 0 = best), one or more each.
 
-
-def _usable(reply: dict[str, Any], language: str) -> bool:
-    return (
-        reply.get("role") == "assistant"
-        and reply.get("lang") == language
-        and not reply.get("deleted")
-        and isinstance(reply.get("rank"), int)
-    )
+    ``read_human_data`` reads the same and leaves out those with one answer: they order nothing.
+    """
+    rows = read_json_lines(path)
+    found = tree_groups(Source(path, rows, Notes(str(path)), language))
+    return [prompt for _, prompt in found if isinstance(prompt, RankedPrompt)]
 
 
 def read_any_rankings(path: Path) -> list[RankedPrompt]:
-    """Human rankings from our JSON Lines format or from message trees (the first line tells).
-
-    Prompts with fewer than two ranked answers order nothing and are left out.
-    """
-    _, first = next(iter(read_json_lines(path)))
-    ranked = read_trees(path) if "message_tree_id" in first else read_rankings(path)
-    return [r for r in ranked if sum(x.rank is not None for x in r.responses) >= 2]
+    """Human rankings from any file of ranked data that ``read_human_data`` knows."""
+    data = read_human_data(str(path))
+    if data.kind != "ranked":
+        raise UsageError(
+            f"{path}: found pairwise labels ({data.format}), expected ranked responses"
+        )
+    return data.ranked
 
 
 def seed_data(seed: int, path: str, held_out_share: float = 0.3, eft: str = "ranks",

@@ -129,14 +129,15 @@ def read_model(path: Path, model: type[M]) -> M:
         ) from error
 
 
-def parse_json(data: bytes) -> Any:
+def parse_json(data: bytes, nan: bool = False) -> Any:
     """Returns ``data``, UTF-8 with or without a byte order mark, as JSON.
 
-    Raises ValueError (UnicodeDecodeError, json.JSONDecodeError or plain) on anything else.
+    ``nan`` takes NaN and the infinities as floats, for a reader that reports them itself. Raises
+    ValueError (UnicodeDecodeError, json.JSONDecodeError or plain) on anything else.
     """
     text = data.decode("utf-8-sig")
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=None if nan else _no_constant)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

@@ -44,20 +44,21 @@ def numbered_records(path: Path, model: type[R]) -> Iterator[tuple[int, R]]:
         yield number, record
 
 
-def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_json_lines(path: Path, nan: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields (line number from 1, object) for every line of ``path`` that is not blank.
 
-    Lines end at newlines only, so text with other separators inside stays whole. Raises SrlmError
-    (while iterating) on a missing, empty or damaged file and on a line that is no JSON object.
+    Lines end at newlines only, so text with other separators inside stays whole. ``nan`` takes NaN
+    and the infinities as floats. Raises SrlmError (while iterating) on a missing, empty or damaged
+    file and on a line that is no JSON object.
     """
     for number, line in _filled_lines(path):
-        yield number, parse_object(path, number, line)
+        yield number, parse_object(path, number, line, nan)
 
 
 def _filled_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yields (line number from 1, line) for every line that is not blank; errors as above."""
     empty = True
-    with closing(_open(path)) as file:
+    with closing(open_data(path)) as file:
         number = 0
         while True:
             try:
@@ -79,11 +80,11 @@ def _filled_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         )
 
 
-def parse_object(path: Path, number: int, line: bytes) -> dict[str, Any]:
+def parse_object(path: Path, number: int, line: bytes, nan: bool = False) -> dict[str, Any]:
     """Returns one line as a JSON object; ``path`` and ``number`` are for the SrlmError."""
     where = f"{path}:{number}"
     try:
-        obj = parse_json(line)
+        obj = parse_json(line, nan)
     except UnicodeDecodeError as error:
         found = f"byte 0x{line[error.start]:02x} at column {error.start + 1}"
         raise SrlmError(f"{where}: found {found}, expected UTF-8; save it as UTF-8") from None
@@ -124,7 +125,7 @@ def to_record(path: Path, number: int, obj: dict[str, Any], model: type[R]) -> R
         ) from None
 
 
-def _open(path: Path) -> IO[bytes]:
+def open_data(path: Path) -> IO[bytes]:
     """Opens ``path``, gzipped or not: its first bytes decide, names are often wrong."""
     try:
         with path.open("rb") as file:

@@ -1,0 +1,55 @@
+"""What was odd in the data, where, and what was done about it: short however broken the file is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+SHOWN = 3  # times that one kind of oddity is told line by line; more are told in one note
+LISTED = 5  # line numbers in such a note
+
+
+@dataclass
+class _Kind:
+    count: int = 0
+    lines: list[int] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)
+
+
+class Notes:
+    """Gathers oddities by kind, in the order of their first appearance.
+
+    Args:
+        name: the file or data set, for the messages.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._kinds: dict[str, _Kind] = {}
+
+    def add(self, line: int, what: str, detail: str = "") -> None:
+        """Notes ``what`` was found and done (a fixed text: it is the kind) at ``line``, from 1.
+
+        ``detail`` says what it was here; ids and texts in it go through ``excerpt`` first.
+        """
+        kind = self._kinds.setdefault(what, _Kind())
+        kind.count += 1
+        if len(kind.lines) < LISTED:
+            kind.lines.append(line)
+        if len(kind.details) < SHOWN:
+            kind.details.append(f": {detail}" if detail else "")
+
+    def lines(self) -> list[str]:
+        """Returns the notes, each one line: ``file:line: what: detail``."""
+        found = []
+        for what, kind in self._kinds.items():
+            if kind.count <= SHOWN:
+                for line, detail in zip(kind.lines, kind.details, strict=False):
+                    found.append(f"{self._name}:{line}: {what}{detail}")
+                continue
+            listed = ", ".join(map(str, kind.lines))
+            more = ", ..." if kind.count > LISTED else ""
+            found.append(
+                f"{self._name}:{kind.lines[0]}: {what}{kind.details[0]} "
+                f"({kind.count} times in all: lines {listed}{more})"
+            )
+        return found
