@@ -42,6 +42,7 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "kendall_tau": ("Kendall tau-b", "correlation"),
     "accuracy": ("accuracy", "share"),
     "accuracy_scored_only": ("accuracy, scored only", "share"),
+    "accuracy_without_ties": ("accuracy, without ties", "share"),
     "consistency": ("consistency", "share"),
     "agreement": ("agreement", "share"),
     "cohen_kappa": ("Cohen's kappa", "correlation"),
@@ -49,6 +50,9 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "macro_precision": ("macro precision", "share"),
     "macro_recall": ("macro recall", "share"),
     "macro_f1": ("macro F1", "share"),
+    "human_agreement": ("human agreement", "share"),
+    "human_agreement_without_ties": ("human agreement, without ties", "share"),
+    "pearson": ("Pearson", "correlation"),
 }
 DECIMALS: dict[Kind, int] = {
     "share": 1,
