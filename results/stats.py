@@ -9,7 +9,7 @@ A percentile interval from few clusters is too narrow: ``n`` stands beside it fo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,39 +148,12 @@ def interval(
     Returns:
         (low, high); both None with fewer than two clusters or no defined replicate.
     """
-    found = intervals(totals, {"": statistic}, {"": value}, seed, rounds, confidence)
-    return found[""]
-
-
-def intervals(
-    totals: Array,
-    statistics: Mapping[str, Callable[[Array], Array]],
-    values: Mapping[str, float],
-    seed: int = 0,
-    rounds: int = 2000,
-    confidence: float = 0.95,
-) -> dict[str, tuple[float | None, float | None]]:
-    """Returns ``interval`` of several statistics of the same sums, by name.
-
-    The weights are drawn once, which is nearly all of the time; each interval is the one that
-    ``interval`` gives for that statistic alone. ``values`` holds each statistic of the data itself.
-    """
     if not (rounds >= 1 and 0 < confidence < 1):
         raise ValueError(f"rounds {rounds} (>= 1), confidence {confidence} (in (0, 1))")
-    if len(totals) < 2 or not statistics:
-        return dict.fromkeys(statistics, (None, None))
+    if len(totals) < 2:
+        return None, None
     chunks = cluster_weights(len(totals), rounds, seed)
-    sums = np.concatenate([weights @ totals for weights in chunks])
-    return {
-        name: _percentiles(statistic(sums), values[name], confidence)
-        for name, statistic in statistics.items()
-    }
-
-
-def _percentiles(
-    replicates: Array, value: float, confidence: float
-) -> tuple[float | None, float | None]:
-    """Returns the ends of the middle ``confidence`` of the defined replicates."""
+    replicates = np.concatenate([statistic(weights @ totals) for weights in chunks])
     replicates = replicates[np.isfinite(replicates)]
     if not len(replicates):
         return None, None

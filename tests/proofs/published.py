@@ -149,7 +149,7 @@ def mt_bench(data: Path) -> Iterator[Row]:
     for turn, published in MT_BENCH.items():
         pairs = [
             LabelledPair(
-                id=key[1], prompt=questions[key], first="a", second="b", labels=tuple(labels)
+                id=key[1], prompt=questions[key], first="a", second="b", labels=tuple(given)
             )
             for key, given in votes.items()
             if key[0] == turn
