@@ -13,12 +13,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from judges.pointwise import Key, cluster_of
+from judges.pointwise import Key
+from judges.ranked_table import Mask, RankedTable, by_prompt, ranked_table, signs
 from judges.rankings import RankedPrompt
+from results.pooled import Codes, Pooled, pooled_metrics
 from results.records import Metric, Value
-from results.stats import ratio_metric
+from results.stats import Array, divide
 
-Array = NDArray[np.float64]
+Whole = NDArray[np.signedinteger]
 Unscored = Literal["drop", "wrong", "tie"]
 
 _PAIRS = "pooled over response pairs that humans rank apart; tied score = {tie}; {unscored}"
@@ -50,18 +52,6 @@ _UNSCORED = {
 }
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One prompt's part in a metric: ``num`` / ``den``, None when the prompt has no value.
-
-    ``n`` and ``of`` count in the metric's own unit what was used and what could have been.
-    """
-
-    ratio: tuple[float, float] | None
-    n: int
-    of: int
-
-
 @dataclass
 class MetricValues:
     """A metric's values by prompt, and its coverage ``n`` of ``of`` in its own unit."""
@@ -69,6 +59,17 @@ class MetricValues:
     values: list[Value] = field(default_factory=list)
     n: int = 0
     of: int = 0
+
+
+@dataclass(frozen=True)
+class Part:
+    """A metric before pooling: ``num`` / ``den`` of the prompts where ``has`` is true, all (P,)."""
+
+    num: Array
+    den: Array
+    has: Mask
+    n: int
+    of: int
 
 
 def judge_metrics(
@@ -85,17 +86,10 @@ def judge_metrics(
     Arguments and the meaning of ``n`` and ``of`` as in ``agreement_values``; ``seed``, ``rounds``
     and ``confidence`` as in ``results.stats.ratio_metric`` (resampled by prompt text).
     """
-    metrics = {}
-    values = []
-    for name, part in agreement_values(rankings, scores, scale, unscored).items():
-        convention = CONVENTIONS[name].replace("{unscored}", _UNSCORED[unscored])
-        metric = ratio_metric(
-            name, part.values, part.of, convention, seed, rounds, confidence, _MISSING[name]
-        )
-        # ratio_metric counts prompts; coverage is in the metric's own unit.
-        metrics[name] = metric.model_copy(update={"n": part.n, "of": part.of})
-        values += part.values
-    return metrics, values
+    table = ranked_table(rankings, scores)
+    parts = agreement_parts(table, scale[1], unscored)
+    metrics = pooled_metrics(agreement_pooled(table, parts, unscored), seed, rounds, confidence)
+    return metrics, [v for name, part in parts.items() for v in _values(table, name, part)]
 
 
 def agreement_values(
@@ -121,81 +115,120 @@ def agreement_values(
             both accuracies; ``tie``: as if the scores were tied. The latter two also make it no
             match in exact_match. The other metrics always leave unscored responses out.
     """
-    found = {name: MetricValues() for name in CONVENTIONS}
-    for item in rankings:
-        ranked = [(r.id, r.rank) for r in item.responses if r.rank is not None]
-        ranks = np.array([rank for _, rank in ranked], dtype=np.float64)
-        given = np.array([scores.get((item.id, rid)) for rid, _ in ranked], dtype=np.float64)
-        cluster = cluster_of(item.prompt)
-        for name, figure in prompt_figures(ranks, given, scale[1], unscored).items():
-            part = found[name]
-            part.n += figure.n
-            part.of += figure.of
-            if figure.ratio:
-                num, den = figure.ratio
-                part.values.append(
-                    Value(prompt_id=item.id, metric=name, num=num, den=den, cluster=cluster)
-                )
-    return found
+    table = ranked_table(rankings, scores)
+    return {
+        name: MetricValues(_values(table, name, part), part.n, part.of)
+        for name, part in agreement_parts(table, scale[1], unscored).items()
+    }
 
 
-def prompt_figures(
-    ranks: Array, scores: Array, top: float, unscored: Unscored = "drop"
-) -> dict[str, Figure]:
-    """Returns one prompt's part in each metric.
+def agreement_pooled(
+    table: RankedTable, parts: Mapping[str, Part], unscored: Unscored = "drop"
+) -> list[Pooled]:
+    """Returns the parts as metrics that want nothing but their intervals."""
+    return [
+        table.pooled(
+            name,
+            np.stack([part.num, part.den], axis=1),
+            part.has,
+            (part.n, part.of),
+            CONVENTIONS[name].replace("{unscored}", _UNSCORED[unscored]),
+            _MISSING[name],
+        )
+        for name, part in parts.items()
+    ]
+
+
+def agreement_parts(table: RankedTable, top: float, unscored: Unscored = "drop") -> dict[str, Part]:
+    """Returns each metric's numerators and denominators by prompt, all prompts at once.
 
     Every metric follows from the signs of all differences. With S and H the (k, k) signs of score
     and preference differences, tau-b = sum(S H) / sqrt(sum(S^2) sum(H^2)) (Kendall 1945), and the
     row sums of S are twice the centred mid-ranks, so Spearman's rho is their cosine.
 
     Args:
-        ranks: (k,) human ranks, lower is better.
-        scores: (k,) mean scores, NaN is unscored.
+        table: the responses; those without a human rank take no part.
         top: the highest score of the judge's scale.
         unscored: as in ``agreement_values``.
     """
-    # Means of decimals carry noise in the last bits; a tie is a tie.
-    scores = np.round(scores, 9)
-    scored = ~np.isnan(scores)
-    both = scored[:, None] & scored[None, :]
-    prefer = np.sign(ranks[None, :] - ranks[:, None])
-    order = np.where(both, np.sign(scores[:, None] - scores[None, :]), 0.0)
+    table = table.only(~np.isnan(table.rank))
 
+    def figures(rows: Codes) -> Array:
+        return _figures(table.rank[rows], table.score[rows], top, unscored)
+
+    (sizes, apart, pairs, agree, half, fives, best, silent, rho, tau) = by_prompt(
+        table, figures, 10
+    ).T
+    ones = np.ones(len(sizes))
+    has_pair, has_five = pairs > 0, fives > 0
+    n_pairs, of_pairs, n_fives = int(pairs.sum()), int(apart.sum()), int(fives.sum())
+    match = (agree == pairs).astype(np.float64)
+    parts = {
+        "pairwise_accuracy": Part(agree, pairs, has_pair, n_pairs, of_pairs),
+        "pairwise_accuracy_half_ties": Part(half, pairs, has_pair, n_pairs, of_pairs),
+        "five_best": Part(best, fives, has_five, n_fives, n_fives + int(silent.sum())),
+        "exact_match": Part(match, ones, has_pair, int(has_pair.sum()), int((apart > 0).sum())),
+    }
+    for name, correlation in (("spearman", rho), ("kendall_tau", tau)):
+        # A prompt without a row has 0 there, which is no correlation either.
+        has = ~np.isnan(correlation) & (sizes > 0)
+        of = int((sizes > 1).sum())
+        parts[name] = Part(correlation, ones, has, int(has.sum()), of)
+    return parts
+
+
+def _figures(ranks: Array, scores: Array, top: float, unscored: Unscored) -> Array:
+    """Returns (m, 10) figures of m prompts with (m, k) ranks and scores, in the caller's order."""
+    scored = ~np.isnan(scores)
+    both = scored[:, :, None] & scored[:, None, :]
+    prefer, order = signs(-ranks), signs(scores)
     apart = prefer > 0  # holds one of (i, j) and (j, i): the one with i the better response
     used = apart & both if unscored == "drop" else apart
-    agree, pairs = int((used & (order > 0)).sum()), int(used.sum())
-    ties = int((used & (order == 0) & (both | (unscored == "tie"))).sum())
-    ratio = (float(agree), float(pairs)) if pairs else None
-    half = (agree + 0.5 * ties, float(pairs)) if pairs else None
-    match = float(agree == pairs) if pairs else None
-
+    agree = _count(used & (order > 0))
+    ties = _count(used & (order == 0) & (both | (unscored == "tie")))
     at_top = scores == top
-    n_top = int(at_top.sum())
-    n_best = int((at_top & (ranks == ranks.min())).sum()) if n_top else 0
+    best = ranks == ranks.min(axis=1, keepdims=True)
 
-    prefer = np.where(both, prefer, 0.0)
-    tau = _cosine(prefer.ravel(), order.ravel())
-    rho = _cosine(prefer.sum(axis=1), order.sum(axis=1))
-    of_pairs, enough = int(apart.sum()), int(len(ranks) > 1)
-    return {
-        "pairwise_accuracy": Figure(ratio, pairs, of_pairs),
-        "pairwise_accuracy_half_ties": Figure(half, pairs, of_pairs),
-        "five_best": Figure(
-            (float(n_best), float(n_top)) if n_top else None, n_top, n_top + int((~scored).sum())
-        ),
-        "exact_match": _per_prompt(match, int(of_pairs > 0)),
-        "spearman": _per_prompt(rho, enough),
-        "kendall_tau": _per_prompt(tau, enough),
-    }
+    prefer = np.where(both, prefer, np.int8(0))
+    rho = _cosine(prefer.sum(axis=2, dtype=np.int64), order.sum(axis=2, dtype=np.int64))
+    tau = _cosine(prefer, order)
+    size = np.full(len(ranks), ranks.shape[1])
+    columns = [
+        size, _count(apart), _count(used), agree, agree + 0.5 * ties, at_top.sum(axis=1),
+        (at_top & best).sum(axis=1), (~scored).sum(axis=1), rho, tau,
+    ]  # fmt: skip
+    return np.stack(columns, axis=1).astype(np.float64)
 
 
-def _per_prompt(value: float | None, of: int) -> Figure:
-    """A figure whose unit is the prompt."""
-    return Figure(None, 0, of) if value is None else Figure((value, 1.0), 1, of)
+def _values(table: RankedTable, name: str, part: Part) -> list[Value]:
+    return [
+        Value(
+            prompt_id=table.prompt_id[i],
+            metric=name,
+            num=num,
+            den=den,
+            cluster=table.cluster_name[i],
+        )
+        for i, num, den in zip(
+            np.flatnonzero(part.has).tolist(),
+            part.num[part.has].tolist(),
+            part.den[part.has].tolist(),
+            strict=True,
+        )
+    ]
 
 
-def _cosine(a: Array, b: Array) -> float | None:
-    """Returns the cosine of two vectors of small whole numbers, None when one is all zeros."""
+def _count(mask: Mask) -> Codes:
+    """Returns (m,): how many cells of each prompt's (k, k) are true."""
+    return np.asarray(np.count_nonzero(mask, axis=(1, 2)))
+
+
+def _cosine(a: Whole, b: Whole) -> Array:
+    """Returns (m,): the cosine of each prompt's whole numbers, NaN where one side is all zeros."""
+    axes = tuple(range(1, a.ndim))
+
+    def product(x: Whole, y: Whole) -> Array:
+        return np.asarray((x * y).sum(axis=axes, dtype=np.int64), dtype=np.float64)
+
     # One root of the product, not a product of roots: then a perfect judge gets 1.0 exactly.
-    scale = float(a @ a) * float(b @ b)
-    return float(a @ b) / float(np.sqrt(scale)) if scale > 0 else None
+    return divide(product(a, b), np.sqrt(product(a, a) * product(b, b)))

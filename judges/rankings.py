@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from results.errors import SrlmError
-from results.lines import read_json_lines, to_record
+from results.lines import numbered_records
 from results.records import Conversation
 from results.text import excerpt
 
@@ -60,8 +60,7 @@ def read_rankings(path: Path) -> list[RankedPrompt]:
     """
     found: list[RankedPrompt] = []
     seen: dict[str, int] = {}
-    for number, obj in read_json_lines(path):
-        prompt = to_record(path, number, obj, RankedPrompt)
+    for number, prompt in numbered_records(path, RankedPrompt):
         if prompt.id in seen:  # scores are joined by id, so two prompts would share them
             raise SrlmError(
                 f"{path}:{number}: prompt id {excerpt(prompt.id)!r} is there already at "

@@ -24,7 +24,24 @@ def read_jsonl(path: Path, model: type[R]) -> list[R]:
 
     Raises SrlmError on a missing or empty file and on the first line that is not a ``model``.
     """
-    return [to_record(path, number, obj, model) for number, obj in read_json_lines(path)]
+    return list(iter_jsonl(path, model))
+
+
+def iter_jsonl(path: Path, model: type[R]) -> Iterator[R]:
+    """Yields what ``read_jsonl`` returns, one record at a time: for files larger than memory."""
+    for _, record in numbered_records(path, model):
+        yield record
+
+
+def numbered_records(path: Path, model: type[R]) -> Iterator[tuple[int, R]]:
+    """Yields (line number from 1, record); errors as ``read_jsonl``, while iterating."""
+    for number, line in _filled_lines(path):
+        try:
+            record = model.model_validate_json(line)  # several times as fast as the two steps below
+        except ValidationError:
+            # A byte order mark is no fault; for the rest the slow way has the better words.
+            record = to_record(path, number, parse_object(path, number, line), model)
+        yield number, record
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -33,6 +50,12 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     Lines end at newlines only, so text with other separators inside stays whole. Raises SrlmError
     (while iterating) on a missing, empty or damaged file and on a line that is no JSON object.
     """
+    for number, line in _filled_lines(path):
+        yield number, parse_object(path, number, line)
+
+
+def _filled_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yields (line number from 1, line) for every line that is not blank; errors as above."""
     empty = True
     with closing(_open(path)) as file:
         number = 0
@@ -49,7 +72,7 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             number += 1
             if line.strip():
                 empty = False
-                yield number, parse_object(path, number, line)
+                yield number, line
     if empty:
         raise SrlmError(
             f"{path}: the file is empty, expected one JSON object a line; write it again"

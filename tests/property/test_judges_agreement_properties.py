@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats  # type: ignore[import-untyped,unused-ignore]
 
-from judges.agreement import agreement_values
-from judges.rankings import RankedPrompt, RankedResponse
+import judges.ranked_table
+from judges.agreement import Unscored, agreement_values, judge_metrics
+from judges.pointwise import Key
+from judges.rankings import RANKS, RankedPrompt, RankedResponse
+from tests.judge_metrics_by_prompt import slow_metrics
 
 Item = list[tuple[int | None, float | None]]  # (rank, score) of each response
 SCORES = st.one_of(st.none(), st.integers(0, 5), st.sampled_from([1 / 3, 14 / 3, 4.5]))
@@ -23,17 +26,29 @@ DATA = st.lists(ITEMS, max_size=4)
 FULL = st.lists(st.permutations(range(6)).map(lambda r: r[:4]), min_size=1, max_size=4)
 
 
-def figures(data: list[Item]) -> dict[str, tuple[float | None, int, int]]:
-    """Value, n and of by metric."""
+HUGE = st.lists(
+    st.tuples(st.sampled_from([None, 0, 1, 7, RANKS - 1, RANKS, -RANKS]), SCORES), max_size=7
+)
+
+
+def build(data: list[Item]) -> tuple[list[RankedPrompt], dict[Key, float | None]]:
+    """Rankings and scores; a third of the prompts share one text, so a cluster."""
     rankings = [
         RankedPrompt(
             id=f"p{p}",
-            prompt="x",
+            prompt=f"text {p % 3}",
             responses=[RankedResponse(id=str(i), text="", rank=row[0]) for i, row in enumerate(it)],
         )
         for p, it in enumerate(data)
     ]
-    scores = {(f"p{p}", str(i)): row[1] for p, it in enumerate(data) for i, row in enumerate(it)}
+    return rankings, {
+        (f"p{p}", str(i)): row[1] for p, it in enumerate(data) for i, row in enumerate(it)
+    }
+
+
+def figures(data: list[Item]) -> dict[str, tuple[float | None, int, int]]:
+    """Value, n and of by metric."""
+    rankings, scores = build(data)
     found = {}
     for name, part in agreement_values(rankings, scores, (0, 5)).items():
         den = sum(value.den for value in part.values)
@@ -95,6 +110,16 @@ def test_against_the_reference(data: list[Item]) -> None:
     for name, (value, n, of) in reference(data).items():
         assert found[name] == (pytest.approx(value, abs=1e-12) if n else None, n, of), name
         assert n <= of
+
+
+@given(st.lists(st.one_of(ITEMS, HUGE), max_size=12), st.sampled_from(["drop", "wrong", "tie"]))
+def test_all_prompts_at_once_are_prompt_by_prompt(data: list[Item], unscored: Unscored) -> None:
+    rankings, scores = build(data)
+    slow = slow_metrics(rankings, scores, 5, unscored, rounds=20)
+    assert judge_metrics(rankings, scores, (0, 5), unscored, rounds=20) == slow
+    with pytest.MonkeyPatch.context() as patch:  # a block of pairs at a time changes nothing
+        patch.setattr(judges.ranked_table, "BLOCK_CELLS", 10)
+        assert judge_metrics(rankings, scores, (0, 5), unscored, rounds=20) == slow
 
 
 @given(FULL)

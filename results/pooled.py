@@ -1,0 +1,131 @@
+"""Many metrics of one data set at once, from arrays: each a statistic of sums over prompts.
+
+For a ratio of sums the figures are those of ``results.stats.ratio_metric`` to the last bit; only
+the bootstrap draws are shared between metrics with equally many clusters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from results.records import Metric
+from results.stats import NO_INTERVAL, Array, Ends, Statistic, divide, intervals
+
+Codes = NDArray[np.intp]
+FEW = 30  # clusters; see ``widened``
+FEW_NOTE = f"; interval under {FEW} prompts: no narrower than the exact binomial one"
+
+
+def ratio(sums: Array) -> Array:
+    """The statistic of most metrics: column 0 over column 1, NaN where that is 0."""
+    return divide(sums[:, 0], sums[:, 1])
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """One metric before its interval.
+
+    ``cells`` (k, width) and ``cluster`` (k,) have one row per prompt that has a value, ordered by
+    cluster and prompt id; ``cluster`` holds codes in the order of the clusters' names.
+    ``statistic`` maps (r, width) sums of cells to (r,) figures, NaN where undefined. ``n`` and
+    ``of`` are the coverage in the metric's own unit. ``missing`` is the reason that the metric
+    gives when it has no row; ``undefined`` the one when it has rows and yet no value. ``share``
+    makes the interval of a ratio in 0..1 that rests on few clusters ``widened``.
+    """
+
+    name: str
+    cells: Array
+    cluster: Codes
+    n: int
+    of: int
+    convention: str
+    missing: str
+    statistic: Statistic = ratio
+    undefined: str = "its denominators sum to 0"
+    share: bool = False
+
+
+def pooled_metrics(
+    figures: Sequence[Pooled], seed: int = 0, rounds: int = 2000, confidence: float = 0.95
+) -> dict[str, Metric]:
+    """Returns the metrics by name; null, interval and arguments as in ``results.stats``."""
+    values = [_value(figure) for figure in figures]
+    totals = [cluster_sums(figure.cluster, figure.cells) for figure in figures]
+    tasks = [
+        (sums, figure.statistic, value)
+        for sums, figure, value in zip(totals, figures, values, strict=True)
+        if value is not None
+    ]
+    found = iter(intervals(tasks, seed, rounds, confidence))
+    metrics = {}
+    for figure, sums, value in zip(figures, totals, values, strict=True):
+        ends: Ends = (None, None) if value is None else next(found)
+        if figure.share and value is not None:
+            ends = widened(ends, value, int(np.count_nonzero(sums[:, 1])), confidence)
+        metrics[figure.name] = _metric(figure, value, ends, confidence)
+    return metrics
+
+
+def widened(ends: Ends, share: float, clusters: int, confidence: float) -> Ends:
+    """Returns ``ends`` made to hold the exact interval of ``share`` in ``clusters`` trials.
+
+    Five right of five have the percentile interval [1, 1], and few of anything one that is too
+    narrow (``python -m tests.proofs.coverage``); so below ``FEW`` clusters the interval is at least
+    that of Clopper and Pearson (1934), each cluster taken as one trial (the number of trials made
+    smaller for clustered data as by Korn and Graubard 1998). It is too wide rather than too narrow.
+    """
+    low, high = ends
+    if low is None or high is None or clusters >= FEW:
+        return ends
+    from scipy.special import betaincinv  # scipy takes a while to load
+
+    tail, right = (1 - confidence) / 2, share * clusters
+    wrong = clusters - right
+    exact_low = float(betaincinv(right, wrong + 1, tail)) if right > 0 else 0.0
+    exact_high = float(betaincinv(right + 1, wrong, 1 - tail)) if wrong > 0 else 1.0
+    return min(low, exact_low), max(high, exact_high)
+
+
+def cluster_sums(cluster: Codes, cells: Array) -> Array:
+    """Returns (distinct clusters, width): the sums of (k, width) ``cells`` by cluster code.
+
+    Added in the order of the rows, so equal rows in equal order give equal bits.
+    """
+    codes, index = np.unique(cluster, return_inverse=True)
+    totals = np.empty((len(codes), cells.shape[1]))
+    for column in range(cells.shape[1]):
+        totals[:, column] = np.bincount(index, weights=cells[:, column], minlength=len(codes))
+    return totals
+
+
+def _value(figure: Pooled) -> float | None:
+    """Returns the statistic of exact sums, None when undefined."""
+    if not len(figure.cells):
+        return None
+    sums = np.array([[math.fsum(column) for column in figure.cells.T.tolist()]])
+    value = float(figure.statistic(sums)[0])
+    return value if math.isfinite(value) else None
+
+
+def _metric(figure: Pooled, value: float | None, ends: Ends, confidence: float) -> Metric:
+    low, high = ends
+    if value is None:
+        reason: str | None = figure.undefined if len(figure.cells) else figure.missing
+    else:
+        reason = NO_INTERVAL if low is None else None
+    return Metric(
+        name=figure.name,
+        value=value,
+        low=low,
+        high=high,
+        confidence=confidence,
+        n=figure.n,
+        of=figure.of,
+        convention=figure.convention + (FEW_NOTE if figure.share else ""),
+        reason=reason,
+    )
