@@ -8,9 +8,8 @@ the judge's answers in the same order, and columns beyond them are answers that 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from results.stats import Array, divide
 
 
 def kappa(tables: Array) -> Array:
@@ -59,9 +58,3 @@ def macro(tables: Array) -> tuple[Array, Array, Array]:
         return np.where(empty, np.nan, shares)
 
     return mean(right, answers), mean(right, labels), mean(2 * right, labels + answers)
-
-
-def divide(num: Array, den: Array) -> Array:
-    """Returns num / den, NaN where den is 0."""
-    num, den = np.asarray(num, dtype=np.float64), np.asarray(den, dtype=np.float64)
-    return np.divide(num, den, out=np.full_like(num, np.nan), where=den != 0)

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from judges.confusion import divide
 from judges.pointwise import Key, cluster_of
 from judges.rankings import RankedPrompt
+from results.pooled import Pooled, pooled_metrics
 from results.records import Metric
-from results.stats import interval
-
-Array = NDArray[np.float64]
+from results.stats import Array, divide
 
 CONVENTION = "Pearson's r, pooled over all responses with a human score; unscored dropped"
 
@@ -47,32 +44,23 @@ def pooled_pearson(
             of += response.score is not None
             if response.score is not None and given is not None:
                 rows.append((cluster, response.score, given))
-    rows.sort()
-    clusters, index = np.unique(np.array([r[0] for r in rows], dtype=np.str_), return_inverse=True)
-    pairs = np.array([r[1:] for r in rows], dtype=np.float64).reshape(-1, 2)
+    rows.sort()  # so that the order of the file does not change a bit
+    _, codes = np.unique(np.array([row[0] for row in rows], np.str_), return_inverse=True)
+    pairs = np.array([row[1:] for row in rows], dtype=np.float64).reshape(-1, 2)
     # r does not change with the origin, but the sums of squares lose digits far from it.
     x, y = (pairs - pairs.mean(axis=0) if rows else pairs).T
-    totals = np.zeros((len(clusters), 6))
-    np.add.at(totals, index, np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y]))
-
-    found = float(_pearson(totals.sum(axis=0)[None, :])[0])
-    value = None if np.isnan(found) else found
-    low = high = None
-    reason: str | None = "human or judge's scores are constant" if rows else "no score"
-    if value is not None:
-        low, high = interval(totals, _pearson, value, seed, rounds, confidence)
-        reason = None if low is not None else "fewer than two different prompts have a usable value"
-    return Metric(
+    figure = Pooled(
         name="pearson",
-        value=value,
-        low=low,
-        high=high,
-        confidence=confidence,
+        cells=np.column_stack([np.ones(len(rows)), x, y, x * x, y * y, x * y]),
+        cluster=codes,
         n=len(rows),
         of=of,
         convention=CONVENTION,
-        reason=reason,
+        missing="no response has a human score and one of the judge",
+        statistic=_pearson,
+        undefined="the human scores or the judge's are constant",
     )
+    return pooled_metrics([figure], seed, rounds, confidence)["pearson"]
 
 
 def _pearson(sums: Array) -> Array:

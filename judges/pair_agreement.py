@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from judges.confusion import divide, kappa, macro
+from judges.confusion import kappa, macro
 from judges.labels import LabelledPair
-from judges.pair_counts import CLASSES, Annotators, Array, label_counts, verdicts
+from judges.pair_counts import CLASSES, Annotators, label_counts, verdicts
 from judges.pair_ratios import (
     Ratio,
     Unscored,
@@ -20,11 +19,9 @@ from judges.pair_ratios import (
     scored_ratios,
 )
 from judges.pointwise import cluster_of
+from results.pooled import Pooled, pooled_metrics, ratio
 from results.records import Metric, PairJudgment, Value
-from results.stats import intervals
-
-Statistic = Callable[[Array], Array]
-Bounds = dict[str, tuple[float | None, float | None]]
+from results.stats import Statistic
 
 _MEAN = "mean over comparisons, each the mean over its draws and orders; {unscored}; {labels}"
 _BOTH = "of pairs judged in both orders (same draw); {unscored}"
@@ -120,109 +117,52 @@ def pair_metrics(
         | scored_ratios(given, labels, comparisons)
         | both_order_ratios(counted, labels, comparisons)
     )
-    cells = labels[:, :, None] * answers[:, None, :]
-    values = {name: _value(ratio) for name, ratio in ratios.items()} | _table_values(cells)
     clusters = [cluster_of(pair.prompt) for pair in pairs]
-    bounds = _bounds(clusters, ratios, cells, values, seed, rounds, confidence)
+    order = np.array(sorted(range(len(pairs)), key=lambda i: (clusters[i], pairs[i].id)), np.intp)
+    _, codes = np.unique(np.array(clusters, dtype=np.str_), return_inverse=True)
+    tables = (labels[:, :, None] * answers[:, None, :]).reshape(len(pairs), -1)
+    used = ratios["accuracy"]
+    three = bool(tables.sum(axis=0).reshape(len(CLASSES), -1).sum(axis=1).all())
 
-    metrics = {}
+    figures = []
     for name, convention in CONVENTIONS.items():
-        part = ratios.get(name, ratios["accuracy"])
-        low, high = bounds.get(name, (None, None))
-        metrics[name] = Metric(
-            name=name,
-            value=values[name],
-            low=low,
-            high=high,
-            confidence=confidence,
-            n=part.n,
-            of=part.of,
-            convention=convention.format(unscored=_UNSCORED[unscored], labels=_LABELS[annotators]),
-            reason=_reason(name, values[name], low, ratios["accuracy"].n),
+        part = ratios.get(name, used)
+        rows = order[part.den[order] > 0]
+        pair_cells = tables if name in _TABLE else np.stack([part.num, part.den], axis=1)
+        figures.append(
+            Pooled(
+                name=name,
+                cells=pair_cells[rows],
+                cluster=codes[rows],
+                n=part.n,
+                of=part.of,
+                convention=convention.format(
+                    unscored=_UNSCORED[unscored], labels=_LABELS[annotators]
+                ),
+                missing=_MISSING.get(name, _NO_COMPARISON) if used.n else _NO_COMPARISON,
+                statistic=_statistic(name, three),
+                undefined=_MISSING.get(name, _NO_COMPARISON),
+            )
         )
-    return metrics, _values(pairs, clusters, ratios)
+    return pooled_metrics(figures, seed, rounds, confidence), _values(pairs, clusters, ratios)
 
 
-def _table_values(cells: Array) -> dict[str, float | None]:
-    """Kappa and, with three classes, the macro averages of the sum of all (3, 4) tables."""
-    table = cells.sum(axis=0)
-    three = bool((table.sum(axis=1) > 0).all())
-    found = {name: float(statistic(table)) for name, statistic in _TABLE.items()}
-    return {
-        name: None if math.isnan(value) or (name.startswith("macro_") and not three) else value
-        for name, value in found.items()
-    }
-
-
-def _bounds(
-    names: Sequence[str],
-    ratios: Mapping[str, Ratio],
-    cells: Array,
-    values: Mapping[str, float | None],
-    seed: int,
-    rounds: int,
-    confidence: float,
-) -> Bounds:
-    """Returns the intervals of all metrics that have a value.
-
-    Each metric resamples the prompts that have a part in it, as ``ratio_metric`` does; metrics of
-    the same prompts share the draws, which take nearly all of the time.
-    """
-    clusters, index = np.unique(np.array(names, dtype=np.str_), return_inverse=True)
-    columns = [column for ratio in ratios.values() for column in (ratio.num, ratio.den)]
-    parts = np.column_stack([*columns, cells.reshape(len(cells), -1)])
-    totals = np.zeros((len(clusters), parts.shape[1]))
-    np.add.at(totals, index, parts)
-
-    statistics = {name: _ratio_of(2 * place) for place, name in enumerate(ratios)}
-    statistics |= {name: _table_of(table, len(columns)) for name, table in _TABLE.items()}
-    groups: dict[bytes, list[str]] = {}
-    for name in statistics:
-        if values[name] is not None:
-            kept = np.zeros(len(clusters), dtype=np.bool_)
-            kept[index[ratios.get(name, ratios["accuracy"]).den > 0]] = True
-            groups.setdefault(kept.tobytes(), []).append(name)
-    found: Bounds = {}
-    for mask, group in groups.items():
-        found |= intervals(
-            totals[np.frombuffer(mask, dtype=np.bool_)],
-            {name: statistics[name] for name in group},
-            {name: value for name in group if (value := values[name]) is not None},
-            seed,
-            rounds,
-            confidence,
-        )
-    return found
-
-
-def _ratio_of(column: int) -> Statistic:
-    return lambda sums: divide(sums[:, column], sums[:, column + 1])
-
-
-def _table_of(statistic: Statistic, start: int) -> Statistic:
-    return lambda sums: statistic(sums[:, start:].reshape(len(sums), len(CLASSES), -1))
-
-
-def _value(ratio: Ratio) -> float | None:
-    den = math.fsum(ratio.den)
-    return math.fsum(ratio.num) / den if den else None
-
-
-def _reason(name: str, value: float | None, low: float | None, compared: int) -> str | None:
-    """Why a figure or its interval is null, in words; null when neither is."""
-    if value is not None:
-        return None if low is not None else "fewer than two different prompts have a usable value"
-    no_label = {"position_bias", "unscored_rate", "consistency"}  # these need none
-    return _MISSING.get(name, _NO_COMPARISON) if compared or name in no_label else _NO_COMPARISON
+def _statistic(name: str, three: bool) -> Statistic:
+    """What a metric is of the sums of its cells, (r, width) to (r,)."""
+    if name not in _TABLE:
+        return ratio
+    if name.startswith("macro_") and not three:
+        return lambda sums: np.full(len(sums), np.nan)
+    return lambda sums: _TABLE[name](sums.reshape(len(sums), len(CLASSES), -1))
 
 
 def _values(
     pairs: Sequence[LabelledPair], clusters: Sequence[str], ratios: Mapping[str, Ratio]
 ) -> list[Value]:
     found = []
-    for name, ratio in ratios.items():
-        rows: list[int] = np.flatnonzero(ratio.den).tolist()
-        nums, dens = ratio.num.tolist(), ratio.den.tolist()
+    for name, part in ratios.items():
+        rows: list[int] = np.flatnonzero(part.den).tolist()
+        nums, dens = part.num.tolist(), part.den.tolist()
         found += [
             Value(
                 prompt_id=pairs[row].id,

@@ -14,9 +14,9 @@ from judges.labels import LabelledPair
 from judges.pointwise import prompt_text
 from results.errors import SrlmError
 from results.records import PairJudgment
+from results.stats import Array
 from results.text import excerpt
 
-Array = NDArray[np.float64]
 Annotators = Literal["each", "majority"]
 
 CLASSES = ("first", "second", "tie")

@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from judges.confusion import divide
-from judges.pair_counts import CLASSES, NOT_ASKED, UNSCORED, Array, Verdicts
+from judges.pair_counts import CLASSES, NOT_ASKED, UNSCORED, Verdicts
+from results.stats import Array, divide
 
 Unscored = Literal["wrong", "drop", "tie"]
 
