@@ -55,6 +55,7 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "own_preferred_by_humans": ("humans prefer its own", "share"),
     "accuracy": ("accuracy", "share"),
     "accuracy_scored_only": ("accuracy, scored only", "share"),
+    "accuracy_without_ties": ("accuracy, without ties", "share"),
     "consistency": ("consistency", "share"),
     "agreement": ("agreement", "share"),
     "cohen_kappa": ("Cohen's kappa", "correlation"),
@@ -62,6 +63,9 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "macro_precision": ("macro precision", "share"),
     "macro_recall": ("macro recall", "share"),
     "macro_f1": ("macro F1", "share"),
+    "human_agreement": ("human agreement", "share"),
+    "human_agreement_without_ties": ("human agreement, without ties", "share"),
+    "pearson": ("Pearson", "correlation"),
 }
 DECIMALS: dict[Kind, int] = {
     "share": 1,
