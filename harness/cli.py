@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import judge_commands
 from harness.guard import shadowed
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ def parser() -> argparse.ArgumentParser:
     again.add_argument("run", type=Path, metavar="RUN", help="a run folder")
     again.add_argument("--failed", action="store_true", required=True, help="what has no answer")
     again.set_defaults(do=_retry)
+
+    judge_commands.add(commands)
 
     board = commands.add_parser("leaderboard", help="tables from runs")
     board.add_argument("paths", nargs="+", type=Path, metavar="RUN", help="run folders")
@@ -221,7 +224,7 @@ def _retry(arguments: argparse.Namespace) -> int:
 
 def _plan(arguments: argparse.Namespace) -> int:
     from harness.display import Display
-    from harness.plan import plan, to_rich
+    from harness.plan import plan, show
     from harness.recipe import load_recipe
     from harness.resolve import resolve
     from harness.run import Run
@@ -229,15 +232,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     loaded = load_recipe(arguments.recipe, arguments.overrides)
     with Display() as display:
         found = plan(Run.open(resolve(loaded.config), loaded.default_folder, display))
-    if arguments.json:
-        import json
-        from dataclasses import asdict
-
-        print(json.dumps({**asdict(found), "total": found.total()}, indent=2))
-        return 0
-    from rich.console import Console
-
-    Console().print(to_rich(found))
+    show(found, arguments.json)
     return 0
 
 

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
-from harness.config import RunConfig
 from results.errors import UsageError
 from results.files import read_json, write_bytes, write_json
 from results.manifest import build_manifest, diff_config
 
 
-def claim(folder: Path, config: RunConfig, hashes: dict[str, str]) -> None:
+class HasSeed(Protocol):
+    """A configuration: a pydantic model with a seed."""
+
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+
+    def model_dump(self, *, mode: str) -> dict[str, Any]: ...  # noqa: D102
+
+
+def claim(folder: Path, config: HasSeed, hashes: dict[str, str],
+          free: Sequence[str] = ("budget",)) -> None:  # fmt: skip
     """Takes a new folder for this run, or checks that it is this run's. The budget may differ.
 
     Writes ``config.yaml`` and ``manifest.json``; the configuration comes first and both are whole
@@ -23,6 +33,7 @@ def claim(folder: Path, config: RunConfig, hashes: dict[str, str]) -> None:
         folder: the run's.
         config: the resolved configuration.
         hashes: of everything that the configuration points at, by name.
+        free: sections that may differ from start to start.
 
     Raises:
         UsageError: the folder holds another configuration, or an input has changed since the run
@@ -31,7 +42,7 @@ def claim(folder: Path, config: RunConfig, hashes: dict[str, str]) -> None:
     ours = config.model_dump(mode="json")
     path, manifest = folder / "config.yaml", folder / "manifest.json"
     if path.exists():
-        _same_configuration(path, ours)
+        _same_configuration(path, ours, free)
     else:
         _nothing_else(folder)
         text = yaml.safe_dump(ours, sort_keys=False, allow_unicode=True)
@@ -65,14 +76,14 @@ def _nothing_else(folder: Path) -> None:
         )
 
 
-def _same_configuration(path: Path, ours: dict[str, Any]) -> None:
+def _same_configuration(path: Path, ours: dict[str, Any], free: Sequence[str]) -> None:
     try:
         theirs = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(
             f"{path}: cannot be read as YAML; restore it or choose another --out"
         ) from error
-    theirs = {**theirs, "budget": ours["budget"]} if isinstance(theirs, dict) else {}
+    theirs = {**theirs, **{k: ours[k] for k in free}} if isinstance(theirs, dict) else {}
     differences = diff_config(theirs, ours)
     if differences:
         shown = "; ".join(differences[:5])

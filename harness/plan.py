@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,7 @@ def plan(run: Run) -> Plan:
     for role, requests, _ in measured:
         name = "evaluation" if role == "policy" else "evaluation, judge"
         if requests:
-            found.prompts.setdefault(name, _text(requests[0]))
+            found.prompts.setdefault(name, text_of(requests[0]))
     found.notes = _notes(run)
     return found
 
@@ -104,7 +105,7 @@ def _self_reward_step(run: Run, found: Plan, k: int, data: SeedData) -> None:
     shown = instructions(data.ift) or [""]
     if config.prompts.source == "self_instruct":
         texts = few_shot(shown, min(config.prompts.shots, len(shown)), f"{config.seed}:{k}:0")
-        found.prompts.setdefault("prompts", _text(texts))
+        found.prompts.setdefault("prompts", text_of(texts))
         calls = math.ceil(count * SPARE)
         asked = _decoding(config.prompts.decoding)
         found.steps.append(_step(run, model, "prompts", "policy", [texts], asked, calls, True))
@@ -113,12 +114,12 @@ def _self_reward_step(run: Run, found: Plan, k: int, data: SeedData) -> None:
         count = min(count, len(shown))
     chats = [Request(as_messages(text)) for text in shown[:SHOWN]]
     kind = "candidates" if config.prompts.source == "file" else "candidates (a seed instruction)"
-    found.prompts.setdefault(kind, _text(chats[0]))
+    found.prompts.setdefault(kind, text_of(chats[0]))
     drawn = _decoding(config.candidates.decoding)
     n = count * config.candidates.n
     found.steps.append(_step(run, model, "candidates", "policy", chats, drawn, n, True))
     judged = [judge_request(run.spec, e.prompt, e.completion, 0) for e in data.ift[:SHOWN]]
-    found.prompts.setdefault("judgments (of a seed answer)", _text(judged[0]))
+    found.prompts.setdefault("judgments (of a seed answer)", text_of(judged[0]))
     decoding = generate_config(run.spec, config.seed)
     n *= run.spec.draws
     found.steps.append(_step(run, model, "judgments", "judge", judged, decoding, n, True))
@@ -128,10 +129,19 @@ def _step(run: Run, model: str, stage: str, role: str, requests: Sequence[Reques
           config: GenerateConfig, calls: int | None = None,
           about: bool = False) -> Step:  # fmt: skip
     """A step of ``calls`` calls that are like ``requests`` (null: exactly these)."""
-    n = len(requests) if calls is None else calls
-    mean = fmean(len(_text(r)) for r in requests) / CHARACTERS_A_TOKEN if requests else 0.0
-    tokens = Usage(round(n * mean), n * config.max_tokens)
     price, options = _engine_of(run, role)
+    return step_of(model, stage, requests, config, price, options, calls, about)
+
+
+def step_of(model: str, stage: str, requests: Sequence[Request], config: GenerateConfig,
+            price: Price | None, options: dict[str, Any], calls: int | None = None,
+            about: bool = False) -> Step:  # fmt: skip
+    """A step of ``calls`` calls that are like ``requests`` (null: exactly these), at ``price``
+    (null: not known) through an engine with ``options``.
+    """
+    n = len(requests) if calls is None else calls
+    mean = fmean(len(text_of(r)) for r in requests) / CHARACTERS_A_TOKEN if requests else 0.0
+    tokens = Usage(round(n * mean), n * config.max_tokens)
     return Step(
         model,
         stage,
@@ -166,13 +176,14 @@ def _decoding(decoding: Decoding) -> GenerateConfig:
     return GenerateConfig(decoding.temperature, decoding.top_p, decoding.max_tokens)
 
 
-def _text(request: Request) -> str:
+def text_of(request: Request) -> str:
+    """What a request says, as one text."""
     if isinstance(request.prompt, str):
         return request.prompt
     return "\n".join(turn.content for turn in request.prompt)
 
 
-class _Silent:
+class Silent:
     """An engine that answers nothing and keeps what it was asked."""
 
     def __init__(self) -> None:
@@ -199,7 +210,7 @@ class _Silent:
 
 def _rehearse(run: Run) -> list[tuple[str, list[Request], GenerateConfig]]:
     """What one evaluation asks of the policy and of the judge."""
-    policy, judge = _Silent(), _Silent()
+    policy, judge = Silent(), Silent()
     with tempfile.TemporaryDirectory(prefix="srlm-plan-") as name:
         folder = Path(name)
         with CallCache(folder / "calls.sqlite") as cache:
@@ -219,14 +230,30 @@ def _notes(run: Run) -> list[str]:
     if run.config.judge.adaptive is not None:
         lines.append("adaptive draws are counted as if all were made: how many are spared, the "
                      "scores decide")  # fmt: skip
-    for role in ("policy", "judge"):
-        price, _ = _engine_of(run, role)
+    prices = {role: _engine_of(run, role)[0] for role in ("policy", "judge")}
+    return lines + notes_on_price(prices)
+
+
+def notes_on_price(prices: Mapping[str, Price | None]) -> list[str]:
+    """Whose prices the costs are, by role, and what is said of time."""
+    lines = []
+    for role, price in prices.items():
         if price is None:
             lines.append(f"no price is known for the {role}'s model: name one in budget.prices")
         else:
             lines.append(f"price of the {role}'s calls: {price.source}")
     lines.append("time is said where a limit per minute is set: the least that it allows")
     return lines
+
+
+def show(found: Plan, as_json: bool) -> None:
+    """Prints the plan."""
+    if as_json:
+        print(json.dumps({**asdict(found), "total": found.total()}, indent=2))
+        return
+    from rich.console import Console
+
+    Console().print(to_rich(found))
 
 
 def to_rich(found: Plan) -> RenderableType:

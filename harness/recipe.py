@@ -75,6 +75,17 @@ def load_recipe(name_or_path: str, overrides: list[str]) -> Loaded:
     return Loaded(config, complete, Path("runs") / f"{path.stem}{suffix}")
 
 
+def read_overrides(overrides: list[str]) -> dict[str, Any]:
+    """``key.sub=value`` texts as nested mappings; UsageError on one that is not of this form."""
+    tree: dict[str, Any] = {}
+    for text in overrides:
+        key, found, value = text.partition("=")
+        if not found or not key:
+            raise UsageError(f"override {text!r}: expected key.sub=value")
+        _set(tree, key.split("."), _scalar(text, value), text)
+    return tree
+
+
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings to ``{"key.sub": value}``; lists and empty mappings are values."""
     flat: dict[str, Any] = {}
@@ -194,14 +205,15 @@ def _read_rules(tree: dict[str, Any], folder: Path, where: str) -> None:
 def read_rules_file(path: Path) -> list[dict[str, Any]]:
     """The rules in a YAML file ``rules: [{metric, rule, threshold, alpha}]``, checked."""
     tree = _load_yaml(path)
-    return [rule.model_dump() for rule in _checked(RulesFile, tree, path).rules]
+    return [rule.model_dump() for rule in checked(RulesFile, tree, path).rules]
 
 
 def _validate(tree: dict[str, Any], path: Path) -> RunConfig:
-    return _checked(RunConfig, {"name": path.stem, **tree}, path)
+    return checked(RunConfig, {"name": path.stem, **tree}, path)
 
 
-def _checked(model: type[M], tree: dict[str, Any], path: Path) -> M:
+def checked(model: type[M], tree: dict[str, Any], path: Path) -> M:
+    """``tree`` as a ``model``; UsageError names ``path``, the key and the mend."""
     try:
         return model.model_validate(tree)
     except ValidationError as error:

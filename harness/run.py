@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from backends.engines.caller import Caller, Tally
+from backends.engines.caller import Caller
 from backends.engines.engine import Engine
 from backends.models import model_folder
 from backends.prices import PriceFile
@@ -15,13 +15,14 @@ from backends.registry import open_engine, open_trainer
 from backends.trainers.trainer import Trainer
 from benchmarks.benchmark import Benchmark
 from benchmarks.registry import open_benchmark
+from harness.calling import check_price, open_caller
 from harness.config import RunConfig
 from harness.display import Display
 from harness.folder import note_spent
 from judges.judging import Judge
 from judges.spec import JudgeSpec, load_spec
 from results.cache import CallCache
-from results.errors import SrlmError, UsageError
+from results.errors import SrlmError
 from results.records import RuleResult
 
 
@@ -72,11 +73,7 @@ class Run:
         prices = PriceFile.read(Path(p) if (p := config.budget.prices) else None)
         for name, model, options in models:
             open_engine(name, model, options)
-            if config.budget.max_cost is not None and prices.price(name, model, options) is None:
-                raise UsageError(
-                    f"budget.max_cost: no price is known for {name}:{model}; name a file with it "
-                    "in budget.prices, or set budget.max_calls instead"
-                )
+            check_price(config.budget, prices, name, model, options)
         return cls(
             config,
             folder,
@@ -136,29 +133,9 @@ class Run:
             if held is not None:
                 held[1].close()
             self._engines[role] = ((name, model), open_engine(name, model, options))
-        return Caller(
-            self._engines[role][1],
-            self.cache,
-            self._show,
-            self._spend,
-            self.display.note,
-            self.config.budget.max_calls,
-            self.prices.price(name, model, options),
-            self.config.budget.max_cost,
-        )
-
-    def _show(self, tally: Tally, of: int) -> None:
-        rate = tally.tokens / tally.seconds if tally.seconds else 0
-        facts = (
-            f"cached {tally.cached} retried {tally.retried} failed {tally.failed} "
-            f"unscored {tally.unscored} "
-            f"{rate:.0f} tokens/s"
-        ) + (f" ${tally.cost:.4f}" if tally.cost else "")
-        self.display.progress(tally.done, of, facts)
-
-    def _spend(self, model_seconds: float, startup_seconds: float) -> None:
-        self.display.clock.model += model_seconds
-        self.display.clock.startup += startup_seconds
+        price = self.prices.price(name, model, options)
+        engine = self._engines[role][1]
+        return open_caller(engine, self.cache, self.display, self.config.budget, price)
 
     def release(self) -> None:
         """Frees all weights, so that the trainer has the machine."""

@@ -23,7 +23,7 @@ class Notes:
     """
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
         self._kinds: dict[str, _Kind] = {}
 
     def add(self, line: int, what: str, detail: str = "") -> None:
@@ -44,12 +44,12 @@ class Notes:
         for what, kind in self._kinds.items():
             if kind.count <= SHOWN:
                 for line, detail in zip(kind.lines, kind.details, strict=False):
-                    found.append(f"{self._name}:{line}: {what}{detail}")
+                    found.append(f"{self.name}:{line}: {what}{detail}")
                 continue
             listed = ", ".join(map(str, kind.lines))
             more = ", ..." if kind.count > LISTED else ""
             found.append(
-                f"{self._name}:{kind.lines[0]}: {what}{kind.details[0]} "
+                f"{self.name}:{kind.lines[0]}: {what}{kind.details[0]} "
                 f"({kind.count} times in all: lines {listed}{more})"
             )
         return found

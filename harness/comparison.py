@@ -1,0 +1,93 @@
+"""Two validations side by side, and per-prompt values as commands take them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from benchmarks.judge_validation import Validation
+from judges.compare import Comparison, Side, compare
+from judges.score_table import read_score_table
+from results.errors import UsageError
+from results.files import read_model
+from results.lines import numbered_records
+from results.records import Value
+from results.store import RecordFile
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    prompt_id: str
+    value: float = Field(ge=0, le=1)
+
+
+def read_values(path: Path, metric: str) -> list[Value]:
+    """Values of one metric by prompt: of an evaluation or validation folder, or of a JSON Lines
+    file ``{"prompt_id", "value"}`` with values in 0..1.
+
+    Raises:
+        UsageError: the folder has no such metric, or a prompt is there twice.
+        SrlmError: a line is not of this form.
+    """
+    if path.is_dir():
+        file = RecordFile(path / "values.jsonl", Value)
+        found = [value for value in file.read() if value.metric == metric]
+        if not found:
+            known = sorted({value.metric for value in file.read()})
+            raise UsageError(
+                f"{file.path}: no values of {metric!r}; it has {', '.join(known) or 'none'}"
+            )
+        return found
+    seen: dict[str, int] = {}
+    found = []
+    for number, line in numbered_records(path, _Line):
+        if line.prompt_id in seen:
+            raise UsageError(
+                f"{path}:{number}: prompt {line.prompt_id!r} is there already at line "
+                f"{seen[line.prompt_id]}; give each prompt one value"
+            )
+        seen[line.prompt_id] = number
+        found.append(
+            Value(prompt_id=line.prompt_id, metric=metric, num=line.value, cluster=line.prompt_id)
+        )
+    return found
+
+
+def compare_folders(a: Path, b: Path) -> tuple[Comparison, tuple[str, str]]:
+    """The paired differences, b minus a, and what the two are called.
+
+    Raises:
+        UsageError: one is no validation, or they are on other data.
+    """
+    first, second = _read(a), _read(b)
+    for what in ("data_sha256", "kind", "n"):
+        if getattr(first, what) != getattr(second, what):
+            raise UsageError(
+                f"{a} and {b} are not on the same data ({what}: {getattr(first, what)} and "
+                f"{getattr(second, what)}); validate both with the same --data, --held-out and "
+                "--limit"
+            )
+    by = "pairwise_accuracy" if first.kind == "ranked" else "accuracy"
+    found = compare(_side(a, first), _side(b, second), by)
+    return found, (_name(first), _name(second))
+
+
+def _read(folder: Path) -> Validation:
+    path = folder / "metrics.json"
+    if not path.is_file():
+        raise UsageError(f"{folder}: no validation (no metrics.json); make it with judge validate")
+    return read_model(path, Validation)
+
+
+def _side(folder: Path, found: Validation) -> Side:
+    values = RecordFile(folder / "values.jsonl", Value).read()
+    if found.kind != "ranked" or found.scale is None:
+        return Side(values)
+    means = read_score_table(folder / "judgments.jsonl").means()
+    low, high = found.scale
+    return Side(values, means, (int(low), int(high)))
+
+
+def _name(found: Validation) -> str:
+    return f"{found.judge} on {found.model}"

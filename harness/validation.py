@@ -1,0 +1,211 @@
+"""srlm judge validate: a judge on a model, asked about human data, held against what people say."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from backends.engines.caller import Caller
+from backends.prices import PriceFile
+from backends.registry import ENGINES, open_engine
+from benchmarks.human_data import HumanData
+from benchmarks.judge_validation import (
+    Conventions,
+    HeldAgainst,
+    Validation,
+    for_judge,
+    judge_labelled,
+    judge_ranked,
+    measure_pairs,
+    measure_ranked,
+)
+from harness.calling import check_price, open_caller
+from harness.config import Budget, Section
+from harness.display import Display
+from harness.folder import claim, note_spent
+from harness.plan import Plan, Silent, notes_on_price, step_of, text_of
+from harness.recipe import checked, read_overrides
+from judges.fitness_checks import Criterion
+from judges.judging import Judge, unscored_share
+from judges.spec import JudgeSpec, describe, load_spec
+from judges.spec_parts import Orders
+from results.cache import CallCache
+from results.errors import UsageError
+from results.plugins import complete_options
+from results.records import Judgment, PairJudgment, Value
+from results.store import RecordFile, write_json
+from results.weights import text_hash
+
+FREE = ("budget", "fit")  # sections that may differ when a validation is gone on with
+
+
+class ValidatedJudge(Section):
+    """Settings of the judge beside its spec; ``draws`` and ``orders`` replace the spec's."""
+
+    draws: int | None = Field(default=None, ge=1)
+    orders: Orders | None = None
+    max_unscored: float = Field(default=0.5, ge=0, le=1)
+
+
+class Settings(Section):
+    """What a validation may be told by ``key.sub=value``: ``judge``, ``engine`` (its options),
+    ``budget``, ``fit`` (the criterion of the verdict).
+    """
+
+    judge: ValidatedJudge = ValidatedJudge()
+    engine: dict[str, Any] = Field(default_factory=dict)
+    budget: Budget = Budget()
+    fit: Criterion = Criterion()
+
+
+class ValidationConfig(Settings):
+    """A whole validation, as its folder keeps it."""
+
+    spec: str
+    model: str
+    data: str
+    held_out: float
+    limit: int | None
+    seed: int
+
+
+def settings_of(overrides: list[str]) -> Settings:
+    """The settings in ``key.sub=value`` texts; UsageError names a wrong one."""
+    return checked(Settings, read_overrides(overrides), Path("judge validate"))
+
+
+def run_spec(name: str, settings: ValidatedJudge) -> JudgeSpec:
+    """The judge spec with the number of draws and the orders that were asked for."""
+    spec = load_spec(name)
+    update: dict[str, Any] = {}
+    if settings.draws is not None:
+        update = {"draws": settings.draws, "min_scored": min(spec.min_scored, settings.draws)}
+    if settings.orders is not None:
+        if spec.kind != "pairwise":
+            raise UsageError(f"judge.orders: judge {spec.name!r} is pointwise; leave it out")
+        update["orders"] = settings.orders
+    try:
+        return JudgeSpec.model_validate({**spec.model_dump(exclude_unset=True), **update})
+    except ValidationError as error:
+        raise UsageError(f"judge {spec.name!r}: {error.errors()[0]['msg']}") from None
+
+
+class Task:
+    """One validation, opened and not begun: its parts, checked."""
+
+    def __init__(self, spec: str, model: str, data: HumanData, overrides: list[str],
+                 held_out: float, limit: int | None, seed: int) -> None:  # fmt: skip
+        settings = settings_of(overrides)
+        engine, colon, name = model.partition(":")
+        if not colon or not name:
+            raise UsageError(f"--model {model!r}: expected engine:name, such as hf:PATH_OR_ID")
+        options = complete_options(
+            "engine", engine, ENGINES.load(engine), settings.engine, given=("model",)
+        )
+        self.spec = run_spec(spec, settings.judge)
+        self.data = data
+        self.held = for_judge(data, self.spec.kind, held_out, limit)
+        self.prices = PriceFile.read(Path(p) if (p := settings.budget.prices) else None)
+        check_price(settings.budget, self.prices, engine, name, options)
+        self.engine = open_engine(engine, name, options)
+        self.price = self.prices.price(engine, name, options)
+        self.config = ValidationConfig(
+            **settings.model_dump(exclude={"engine"}), engine=options, spec=spec, model=model,
+            data=data.name, held_out=held_out, limit=limit, seed=seed,
+        )  # fmt: skip
+
+    def default_folder(self) -> Path:
+        """runs/validate-JUDGE-HASH, one for each judge, model, data and settings."""
+        told = self.config.model_dump(mode="json", exclude=set(FREE))
+        mark = text_hash([told, self.data.sha256, self.engine.identity])[:8]
+        return Path("runs") / f"validate-{self.spec.name}-{mark}"
+
+    def ask(self, caller: Caller, folder: Path) -> list[Judgment] | list[PairJudgment]:
+        """The judge's answers, kept in ``folder``."""
+        judge = Judge(self.spec, caller, self.config.model, False)
+        if self.spec.kind == "pointwise":
+            return judge_ranked(judge, self.held.ranked, folder, self.config.seed)
+        return judge_labelled(judge, self.held.pairs, folder, self.config.seed)
+
+
+def plan(task: Task) -> Plan:
+    """What the validation will ask and cost; calls nothing."""
+    silent = Silent()
+    with (
+        tempfile.TemporaryDirectory(prefix="srlm-plan-") as name,
+        CallCache(Path(name) / "calls.sqlite") as cache,
+    ):
+        task.ask(Caller(silent, cache), Path(name))
+    found = Plan()
+    options = task.config.engine
+    found.steps.append(
+        step_of(task.config.model, "judgments", silent.asked, silent.config, task.price, options)
+    )
+    found.prompts["judgments"] = text_of(silent.asked[0])
+    found.notes = notes_on_price({"judge": task.price})
+    return found
+
+
+def validate(task: Task, folder: Path, display: Display, by: Conventions) -> Validation:
+    """Asks the judge, measures, and keeps all of it in ``folder``; goes on where it was.
+
+    Args:
+        task: what is validated.
+        folder: for judgments, cache, manifest, values and metrics.json.
+        display: for progress.
+        by: the conventions of the figures.
+    """
+    hashes = {
+        "judge": text_hash(task.spec.model_dump()),
+        "data": task.data.sha256,
+        "model": task.engine.identity,
+    }
+    claim(folder, task.config, hashes, FREE)
+    held, config = task.held, task.config
+    with CallCache(folder / "calls.sqlite", records=folder, notice=display.note) as cache:
+        caller = open_caller(task.engine, cache, display, config.budget, task.price)
+        of = len(held.pairs) or sum(len(item.responses) for item in held.ranked)
+        display.start(task.spec.name, "judgments", of * task.spec.draws)
+        try:
+            judgments = task.ask(caller, folder)
+        finally:
+            note_spent(folder, [asdict(part) for part in cache.spent()])
+            task.engine.close()
+        share = unscored_share(judgments)
+        display.finish(task.spec.name, "judgments", f"{len(judgments)}, {share:.1%} unscored")
+    figures, values = measured(task.spec, held, judgments, by, config.fit)
+    found = Validation(
+        judge=task.spec.name,
+        judge_spec=describe(task.spec),
+        model=config.model,
+        **described(task.data, held),
+        scale=task.spec.scale if task.spec.kind == "pointwise" else None,
+        **{**figures, "notes": [*held.notes, *figures.get("notes", [])]},
+    )
+    RecordFile(folder / "values.jsonl", Value).replace(values)
+    write_json(folder / "metrics.json", found.model_dump(mode="json"))
+    return found
+
+
+def described(data: HumanData, held: HeldAgainst) -> dict[str, Any]:
+    """The keys of a ``Validation`` that say on what it was measured."""
+    return {
+        "data": data.name,
+        "data_format": data.format,
+        "data_sha256": data.sha256,
+        "kind": "ranked" if held.ranked else "pairwise",
+        "n": len(held.ranked) or len(held.pairs),
+        "of": data.of,
+    }
+
+
+def measured(spec: JudgeSpec, held: HeldAgainst, judgments: Any, by: Conventions,
+             criterion: Criterion) -> tuple[dict[str, Any], list[Value]]:  # fmt: skip
+    """The figures on whichever kind of data it is."""
+    if held.ranked:
+        return measure_ranked(held.ranked, judgments, spec.scale, spec.min_scored, by, criterion)
+    return measure_pairs(held.pairs, judgments, by, criterion)
