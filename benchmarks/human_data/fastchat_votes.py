@@ -69,7 +69,7 @@ def read(source: Source) -> Iterator[Found]:
             source.unusable.add(name)
             continue
         judge = vote.get("judge")
-        who = None if judge is None else " ".join(judge) if isinstance(judge, list) else str(judge)
+        who = None if judge is None else _name(judge)
         table.add(line, name, shown, Label(label=label, annotator=who))
     yield from table.pairs()
 
@@ -140,6 +140,11 @@ def _beside(source: Source) -> _Texts:
         texts.references.update((name, turns) for name, _, turns in _answers(path))
     source.beside.extend((*questions, *answers, *references))
     return texts
+
+
+def _name(judge: Any) -> str:
+    """Returns a judge's name; FastChat names a model with the prompt that it was given."""
+    return " ".join(map(str, judge)) if isinstance(judge, list) else str(judge)
 
 
 def _said(conversation: Any, role: str) -> list[str]:

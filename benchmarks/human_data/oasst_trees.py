@@ -74,8 +74,8 @@ def _joined(source: Source) -> list[Row]:
         parent = message.get("parent_id")
         if parent is None:
             roots.append((line, message))
-        elif parent in rows:
-            rows[parent][1]["replies"].append(message)
+        elif str(parent) in rows:
+            rows[str(parent)][1]["replies"].append(message)
         else:
             source.notes.add(
                 line,
@@ -142,4 +142,4 @@ def _prompt(node: _Node) -> Any:
     if not node.before:
         return node.message.get("text")
     turns = (*node.before, node.message)
-    return [{"role": ROLES.get(t.get("role", "")), "content": t.get("text")} for t in turns]
+    return [{"role": ROLES.get(str(t.get("role"))), "content": t.get("text")} for t in turns]
