@@ -1,7 +1,7 @@
 # Two commands: `make run` (sets up, runs the quick start to its leaderboard) and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: setup run test check bench engines seeds control kills m0
+.PHONY: setup run test check bench engines seeds control kills m0 published
 
 # Installed anew only when the project file changed.
 .venv/.done: pyproject.toml
@@ -42,3 +42,7 @@ kills: setup
 
 m0: setup
 	$(BIN)/python -m benchmarks.micro_world.build_m0
+
+# Needs the real data, SRLM_REAL_DATA.
+published: setup
+	$(BIN)/python -m tests.proofs.published

@@ -8,7 +8,7 @@ import numpy as np
 
 from judges.confusion import kappa, macro
 from judges.labels import LabelledPair
-from judges.pair_counts import CLASSES, Annotators, label_counts, verdicts
+from judges.pair_counts import CLASSES, UNSCORED, Annotators, label_counts, verdicts
 from judges.pair_ratios import (
     Ratio,
     Unscored,
@@ -56,7 +56,7 @@ _MISSING = {
     "position_bias": "no verdict names a winner",
     "unscored_rate": "no judgment of these pairs",
 } | dict.fromkeys(("macro_precision", "macro_recall", "macro_f1"), _TWO_CLASSES)
-# Of tables (..., 3 labels, 4 answers).
+SHAPE = (len(CLASSES), UNSCORED + 1)  # labels by answers
 _TABLE: dict[str, Statistic] = {
     "cohen_kappa": kappa,
     "macro_precision": lambda tables: macro(tables)[0],
@@ -120,9 +120,9 @@ def pair_metrics(
     clusters = [cluster_of(pair.prompt) for pair in pairs]
     order = np.array(sorted(range(len(pairs)), key=lambda i: (clusters[i], pairs[i].id)), np.intp)
     _, codes = np.unique(np.array(clusters, dtype=np.str_), return_inverse=True)
-    tables = (labels[:, :, None] * answers[:, None, :]).reshape(len(pairs), -1)
+    tables = (labels[:, :, None] * answers[:, None, :]).reshape(len(pairs), SHAPE[0] * SHAPE[1])
     used = ratios["accuracy"]
-    three = bool(tables.sum(axis=0).reshape(len(CLASSES), -1).sum(axis=1).all())
+    three = bool(tables.sum(axis=0).reshape(SHAPE).sum(axis=1).all())
 
     figures = []
     for name, convention in CONVENTIONS.items():
@@ -153,7 +153,7 @@ def _statistic(name: str, three: bool) -> Statistic:
         return ratio
     if name.startswith("macro_") and not three:
         return lambda sums: np.full(len(sums), np.nan)
-    return lambda sums: _TABLE[name](sums.reshape(len(sums), len(CLASSES), -1))
+    return lambda sums: _TABLE[name](sums.reshape(len(sums), *SHAPE))
 
 
 def _values(
