@@ -29,7 +29,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from results.labelled_part import Array, Sample, Target, by_prompt, sample, student
+from results.labelled_part import WHOLE_ERRORS, Array, Sample, Target, by_prompt, sample, student
 from results.records import Metric, Value
 from results.stats import ratio_metric
 
@@ -122,7 +122,10 @@ def prediction_powered_mean(
         values: Array, added: float, half: float | None, kind: str, limits: tuple[float, float]
     ) -> Metric:
         found = float(np.clip(data.mean(values, data.labelled) + added, *limits))
-        kind = f"{kind}; mean over {TARGETS[target]}; Student t, {data.clusters} labelled clusters"
+        kind = (
+            f"{kind}; mean over {TARGETS[target]}; Student t over {data.clusters} labelled "
+            f"clusters, errors of at least {WHOLE_ERRORS} whole labels allowed for"
+        )
         return Metric(
             name=name,
             value=found if data.clusters else None,
