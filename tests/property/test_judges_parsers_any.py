@@ -66,7 +66,7 @@ def test_an_echoed_candidate_does_not_speak_for_the_judge(name: str, before: str
     assert (found.score if found.verdict is None else found.verdict) == expected
 
 
-@given(TEXTS, st.data())
+@given(st.text("ab\u200b\ufeff\u00e9"), st.data())
 def test_places_among_visible_characters_are_found_again(text: str, data: st.DataObject) -> None:
     seen = visible(text)
     assume(seen)
