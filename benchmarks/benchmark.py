@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from backends.engines.caller import Caller
 from judges.judging import Judge
+from judges.rankings import RankedPrompt
 from results.records import Metric, Unscored, Value
 
 
@@ -30,6 +31,13 @@ class Evaluation:
     unscored: Unscored = field(default_factory=Unscored)
     data: str = ""
     judge_is_judged: bool = False
+
+
+@runtime_checkable
+class HasRankings(Protocol):
+    """A benchmark that has human rankings of held-out prompts: a judge can be checked on them."""
+
+    rankings: list[RankedPrompt]
 
 
 class Benchmark(Protocol):

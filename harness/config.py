@@ -13,6 +13,8 @@ from pydantic import (
     model_validator,
 )
 
+from judges.fitness_checks import Criterion
+
 
 class Section(BaseModel):
     """Base of every section: unknown keys are refused."""
@@ -127,13 +129,25 @@ class AdaptiveDraws(Section):
     audit: float = Field(default=0.1, ge=0, le=1)
 
 
+class Fit(Section):
+    """Whether M1's judge is fit to judge, before its scores train anything.
+
+    ``data``: human rankings or labels on held-out prompts (null: those of the benchmark).
+    ``waived_by``: who takes it on themselves to go on without, by name; null = nobody.
+    """
+
+    data: str | None = None
+    criterion: Criterion = Criterion()
+    waived_by: str | None = Field(default=None, min_length=1)
+
+
 class JudgeConfig(Section):
     """Who judges: ``self`` (the policy of the iteration) or ``engine:model``; there is no default.
 
     ``options`` are those of a judge's own engine. ``draws`` replaces the spec's; ``adaptive``
     spares those that change nothing (null: all are made); ``shuffle`` permutes the scores within
-    each prompt (the control experiment); a run stops when more than
-    ``max_unscored`` of the judgments are unscored.
+    each prompt (the control experiment); ``fit`` is asked of M1's judge; a run stops when more
+    than ``max_unscored`` of the judgments are unscored.
     """
 
     spec: str
@@ -141,6 +155,7 @@ class JudgeConfig(Section):
     options: dict[str, Any] = Field(default_factory=dict)
     draws: int | None = Field(default=None, ge=1)
     adaptive: AdaptiveDraws | None = None
+    fit: Fit = Fit()
     shuffle: bool = False
     max_unscored: float = Field(default=0.5, ge=0, le=1)
 

@@ -13,6 +13,7 @@ from harness.rows import run_rows
 from harness.run import Run, StopRun
 from harness.stages.candidates import candidates
 from harness.stages.evaluation import evaluation
+from harness.stages.fitness import check_human_data, fitness
 from harness.stages.gate import check_rules, describe, gate, stop
 from harness.stages.judgments import check_unscored, judgments
 from harness.stages.pairs import pairs
@@ -40,6 +41,7 @@ def loop(run: Run) -> Outcome:
     check_rules(run.config.gate.rules, run.benchmark, with_baseline)
     data = read_seed(run)
     check_shots(run, data.ift)
+    check_human_data(run)
     if run.config.prompts.path is not None:
         read_prompt_file(Path(run.config.prompts.path))
     claim(run.folder, run.config, input_hashes(run, data))
@@ -61,6 +63,8 @@ def _iterate(run: Run, data: SeedData) -> tuple[int, str]:
         if k == 1:
             sft(run, "M1", [*data.ift, *data.eft], run.iteration(1))
         else:
+            if k == 2:
+                fitness(run)
             new = prompts(run, k, data.ift)
             answers = candidates(run, k, new)
             scored = judgments(run, k, new, answers)

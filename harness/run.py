@@ -22,7 +22,7 @@ from harness.folder import note_spent
 from judges.judging import Judge
 from judges.spec import JudgeSpec, load_spec
 from results.cache import CallCache
-from results.errors import SrlmError
+from results.errors import SrlmError, UsageError
 from results.records import RuleResult
 
 
@@ -156,8 +156,17 @@ class Run:
 
 
 def run_spec(config: RunConfig) -> JudgeSpec:
-    """The judge spec with the run's own number of draws; never more scored draws than there are."""
+    """The judge spec with the run's own number of draws; never more scored draws than there are.
+
+    Raises:
+        UsageError: the judge compares two answers: the loop needs a score for each.
+    """
     spec = load_spec(config.judge.spec)
+    if spec.kind != "pointwise":
+        raise UsageError(
+            f"judge.spec: judge {spec.name!r} is pairwise, the loop needs one that gives scores; "
+            "name another (srlm ls judges)"
+        )
     draws = config.judge.draws
     if draws is None:
         return spec

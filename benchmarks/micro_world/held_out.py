@@ -1,5 +1,6 @@
-"""Writes the micro world's held-out rankings as human-ranked data: ``python -m
-benchmarks.micro_world.held_out FILE``. The annotators are simulated: the oracle's marks, with noise.
+"""Writes the held-out rankings as human-ranked data: the annotators are the oracle, with noise.
+
+``python -m benchmarks.micro_world.held_out FILE``
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SMALL = [
     "iterations=2", "prompts.count=[30]", "evaluation.options.items=60",
-    "evaluation.options.rankings=15", "data.options.ift=150", "data.options.eft=300",
+    "evaluation.options.rankings=15", "judge.fit.criterion.min_prompts=10",
+    "data.options.ift=150", "data.options.eft=300",
     "pairs.min_pairs=4", "gate.file=null", "engine.name=tests.proofs.counting:CountingHf",
 ]  # fmt: skip
 

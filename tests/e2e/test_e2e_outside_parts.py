@@ -104,7 +104,7 @@ model: {base: BASE}
 engine: {name: outside_engine, loud: true}
 trainer: {name: outside_trainer}
 data: {source: outside_source, options: {note: y}}
-judge: {spec: outside_judge, model: self}
+judge: {spec: outside_judge, model: self, fit: {waived_by: the tests}}
 prompts: {source: file, path: PROMPTS, count: [4]}
 evaluation: {benchmark: outside_benchmark, baseline: none}
 gate: {rules: [{metric: level, rule: improves}]}

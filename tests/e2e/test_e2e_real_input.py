@@ -44,6 +44,7 @@ class Input:
             f"model.base={self.model}", "iterations=2", "gate.rules=[]", "engine.batch_size=32",
             f"data.options.path={self.trees}", "data.options.limit=25",
             f"evaluation.options.rankings={self.trees}", "evaluation.options.limit=4",
+            "judge.fit.waived_by=the tests",
             # The short rubric in the judge's prompt: half of what there is to learn and to read.
             "data.options.judge=additive5_short", "judge.spec=additive5_short",
             "judge.max_unscored=1.0",

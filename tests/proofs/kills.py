@@ -29,6 +29,7 @@ from typing import Literal
 
 SMALL = [
     "prompts.count=[80, 120]", "evaluation.options.items=120", "evaluation.options.rankings=30",
+    "judge.fit.criterion.min_prompts=20",
     "data.options.ift=300", "data.options.eft=600", "pairs.min_pairs=8", "engine.batch_size=32",
     # Real rules that such a run passes: deciding is part of what is resumed.
     "gate.rules=[{metric: oracle_score, rule: min, threshold: 0.5}, "
