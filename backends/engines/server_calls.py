@@ -22,6 +22,7 @@ from backends.engines.engine import Completion, GenerateConfig, Request
 
 FIRST_WAIT_S, GROWTH, LONGEST_WAIT_S = 0.25, 1.5, 30.0  # between attempts, before jitter
 HEAD_START_S = 0.1  # of the first call: a refusal of a setting mostly comes within it
+MOMENT_S = 0.02  # answers of this time are stored together; nobody sees them before
 STOP_GRACE_S = 30.0  # for calls under way when the run is interrupted
 
 
@@ -57,9 +58,13 @@ class ServerCalls:
                 raise error
 
     def _look(self) -> tuple[list[tuple[int, Completion]], BaseException | None]:
-        """Waits for one answer and takes what else is there."""
+        """Waits for one answer and takes what else comes in a moment: what is stored together costs
+        one write to the disk.
+        """
         group: list[tuple[int, Completion]] = []
         found = self._out.get()
+        if self._out.empty():
+            time.sleep(MOMENT_S)
         while True:
             if isinstance(found, BaseException):
                 return group, found
