@@ -8,7 +8,6 @@ from typing import Any
 from benchmarks.human_data.source import Source
 from judges.labels import Choice, Label, LabelledPair
 from results.lines import to_record
-from results.text import excerpt
 
 
 def label_of(
@@ -21,7 +20,8 @@ def label_of(
     source.notes.add(
         line,
         f"label is none of {', '.join(map(repr, choices))}, left out",
-        f"found {excerpt(repr(value), 30)}",
+        "found {}",
+        repr(value),
     )
     return []
 
@@ -29,7 +29,7 @@ def label_of(
 def text_of(value: Any, what: str, line: int, source: Source) -> Any:
     """Returns a text that a table program took for true, false or a number as text again, noted."""
     if isinstance(value, bool | int | float):
-        source.notes.add(line, "text is no text, read as its letters", f"{what} is {value!r}")
+        source.notes.add(line, "text is no text, read as its letters", what + " is {}", value)
         return str(value)
     return value
 
@@ -39,7 +39,7 @@ def pair_of(line: int, found: dict[str, Any], source: Source) -> list[tuple[int,
     if not found["labels"]:
         name = str(found["id"])
         source.unusable.add(name)
-        detail = f"pair {excerpt(name)!r}"
-        source.notes.add(line, "pair has no label that can be used, left out", detail)
+        what = "pair has no label that can be used, left out"
+        source.notes.add(line, what, "pair {!r}", name)
         return []
     return [(line, to_record(source.path, line, found, LabelledPair))]

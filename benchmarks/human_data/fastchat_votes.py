@@ -18,7 +18,6 @@ from benchmarks.human_data.source import Found, Source
 from judges.labels import Choice, Label
 from results.errors import SrlmError, UsageError
 from results.lines import read_json_lines
-from results.text import excerpt
 
 WINNERS: dict[str, Choice] = {
     "model_a": "first",
@@ -55,7 +54,9 @@ def read(source: Source) -> Iterator[Found]:
             source.notes.add(
                 line,
                 "vote is not on turn 1 or 2 of two models with a winner or a tie, left out",
-                f"winner {excerpt(str(winner))!r}, turn {excerpt(str(turn))}",
+                "winner {!r}, turn {}",
+                winner,
+                turn,
             )
             continue
         if "conversation_a" not in vote and texts is None:
@@ -95,7 +96,9 @@ def _shown(source: Source, line: int, vote: dict[str, Any], turn: int,
             source.notes.add(
                 line,
                 "question or answer of the vote is not there, left out",
-                f"question {excerpt(question)}, model {excerpt(model)!r}",
+                "question {}, model {!r}",
+                question,
+                model,
             )
             return None
     first, second = sorted(replies)

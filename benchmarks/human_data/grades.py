@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.human_data.notes import Notes
-from results.text import excerpt
 
 DIGITS = 9  # scores that agree to so many decimals are tied, as in the judge metrics
 
 
-def rank_of(value: Any, who: str, line: int, notes: Notes) -> int | None:
-    """Returns ``value`` as a rank, None where it is none; ``who`` names the response in notes.
+def rank_of(value: Any, response: object, line: int, notes: Notes) -> int | None:
+    """Returns ``value`` as a rank, None where it is none (noted; ``response`` is its id).
 
     A whole float is a rank too: tables with gaps in them turn whole numbers into floats.
     """
@@ -21,15 +20,13 @@ def rank_of(value: Any, who: str, line: int, notes: Notes) -> int | None:
         return value
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    found = excerpt(repr(value), 30)
-    notes.add(
-        line, "rank is no whole number, response used without a rank", f"{who} has rank {found}"
-    )
+    what = "rank is no whole number, response used without a rank"
+    notes.add(line, what, "response {!r} has rank {}", response, repr(value))
     return None
 
 
-def score_of(value: Any, who: str, line: int, notes: Notes) -> float | None:
-    """Returns ``value`` as a finite score, None where it is none; ``who`` as in ``rank_of``."""
+def score_of(value: Any, response: object, line: int, notes: Notes) -> float | None:
+    """Returns ``value`` as a finite score, None where it is none (noted, as in ``rank_of``)."""
     if value is None:
         return None
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -39,10 +36,8 @@ def score_of(value: Any, who: str, line: int, notes: Notes) -> float | None:
             score = math.inf
         if math.isfinite(score):
             return score
-    found = excerpt(repr(value), 30)
-    notes.add(
-        line, "score is no finite number, response used without it", f"{who} has score {found}"
-    )
+    what = "score is no finite number, response used without it"
+    notes.add(line, what, "response {!r} has score {}", response, repr(value))
     return None
 
 

@@ -92,6 +92,9 @@ def _element(
             f"{path}:{error.lineno}: not JSON ({error.msg}, column {error.colno}), expected an "
             "array of objects; mend that line"
         ) from None
+    except ValueError as error:  # a number of more digits than Python reads
+        why = excerpt(str(error))
+        raise SrlmError(f"{path}:{line}: not JSON ({why}); mend or remove the element") from None
     if not isinstance(obj, dict):
         raise SrlmError(
             f"{path}:{line}: found {excerpt(obj)} in the array, expected an object ({{...}}); "

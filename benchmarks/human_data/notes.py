@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from results.text import excerpt
+
 SHOWN = 3  # times that one kind of oddity is told line by line; more are told in one note
 LISTED = 5  # line numbers in such a note
 
@@ -26,17 +28,19 @@ class Notes:
         self.name = name
         self._kinds: dict[str, _Kind] = {}
 
-    def add(self, line: int, what: str, detail: str = "") -> None:
+    def add(self, line: int, what: str, detail: str = "", *values: object) -> None:
         """Notes ``what`` was found and done (a fixed text: it is the kind) at ``line``, from 1.
 
-        ``detail`` says what it was here; ids and texts in it go through ``excerpt`` first.
+        ``detail`` says what it was here, with ``{}`` or ``{!r}`` for each of ``values``: ids and
+        texts of the data, which are shown as short excerpts only.
         """
         kind = self._kinds.setdefault(what, _Kind())
         kind.count += 1
         if len(kind.lines) < LISTED:
             kind.lines.append(line)
         if len(kind.details) < SHOWN:
-            kind.details.append(f": {detail}" if detail else "")
+            shown = detail.format(*(excerpt(str(value)) for value in values))
+            kind.details.append(f": {shown}" if detail else "")
 
     def lines(self) -> list[str]:
         """Returns the notes, each one line: ``file:line: what: detail``."""

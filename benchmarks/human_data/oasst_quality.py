@@ -20,11 +20,11 @@ def read(source: Source) -> Iterator[Found]:
         if source.language is not None and row.get("language") != source.language:
             source.notes.add(line, "reply is in another language, left out")
             continue
-        who = f"reply {excerpt(str(row.get('response_id')))!r}"
-        score = score_of(row.get("quality_score"), who, line, source.notes)
+        name = row.get("response_id")
+        score = score_of(row.get("quality_score"), name, line, source.notes)
         if score is None:
-            source.notes.add(line, "reply has no quality, kept without a rank", who)
-        response = {"id": row.get("response_id"), "text": row.get("response_text"), "score": score}
+            source.notes.add(line, "reply has no quality, kept without a rank", "reply {!r}", name)
+        response = {"id": name, "text": row.get("response_text"), "score": score}
         found: dict[str, Any] = {
             "id": row.get("prompt_id"),
             "prompt": row.get("prompt_text"),

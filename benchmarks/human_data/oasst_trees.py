@@ -15,10 +15,10 @@ from benchmarks.human_data.source import Found, Row, Source
 from judges.rankings import RankedPrompt
 from results.errors import UsageError
 from results.lines import to_record
-from results.text import excerpt
 
 ROLES = {"prompter": "user", "assistant": "assistant"}
 ANOTHER = "prompt is in another language, left out"
+REPLY = "reply {!r}"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,9 @@ def _joined(source: Source) -> list[Row]:
             source.notes.add(
                 line,
                 "message id is there already, the later message left out",
-                f"message {excerpt(name)!r}, first at line {rows[name][0]}",
+                "message {!r}, first at line {}",
+                name,
+                rows[name][0],
             )
             continue
         rows[name] = (line, {**message, "replies": _replies(message)})
@@ -80,7 +82,8 @@ def _joined(source: Source) -> list[Row]:
             source.notes.add(
                 line,
                 "parent of the message is not in the file, left out with its replies",
-                f"message {excerpt(message['message_id'])!r}",
+                "message {!r}",
+                message["message_id"],
             )
     return roots
 
@@ -106,23 +109,23 @@ def _group(source: Source, node: _Node) -> Iterator[Found]:
     if not answers or message.get("deleted"):
         return
     if not _spoken(source, message):
-        notes.add(node.line, ANOTHER, f"language {excerpt(str(message.get('lang')))!r}")
+        notes.add(node.line, ANOTHER, "language {!r}", message.get("lang"))
         return
     responses = []
     for reply in answers:
-        who = f"reply {excerpt(str(reply.get('message_id')))!r}"
+        name = reply.get("message_id")
         if reply.get("deleted"):
-            notes.add(node.line, "reply is deleted, left out", who)
+            notes.add(node.line, "reply is deleted, left out", REPLY, name)
             continue
         if not _spoken(source, reply):
-            notes.add(node.line, "reply is in another language, left out", who)
+            notes.add(node.line, "reply is in another language, left out", REPLY, name)
             continue
-        rank = rank_of(reply.get("rank"), who, node.line, notes)
+        rank = rank_of(reply.get("rank"), name, node.line, notes)
         if rank is None:
             if len(answers) > 1:  # a lone reply has nothing to be ranked against
-                notes.add(node.line, "reply has no rank, left out", who)
+                notes.add(node.line, "reply has no rank, left out", REPLY, name)
             continue
-        responses.append({"id": reply.get("message_id"), "text": reply.get("text"), "rank": rank})
+        responses.append({"id": name, "text": reply.get("text"), "rank": rank})
     if responses:
         found = {"id": message.get("message_id"), "prompt": _prompt(node), "responses": responses}
         yield node.line, to_record(source.path, node.line, found, RankedPrompt)

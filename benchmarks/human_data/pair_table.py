@@ -52,7 +52,9 @@ class PairTable:
             self._notes.add(
                 line,
                 "annotator has labelled this pair before, both labels kept",
-                f"pair {excerpt(name)!r}, annotator {excerpt(who)!r}",
+                "pair {!r}, annotator {!r}",
+                name,
+                who,
             )
         pair.labels.append(label)
 

@@ -10,7 +10,6 @@ from benchmarks.human_data.notes import Notes
 from benchmarks.human_data.source import Found, Source
 from judges.rankings import RankedPrompt
 from results.lines import to_record
-from results.text import excerpt
 
 
 def read(source: Source) -> Iterator[Found]:
@@ -32,7 +31,8 @@ def _once(line: int, responses: list[dict[str, Any]], notes: Notes) -> list[dict
             notes.add(
                 line,
                 "response id is there already in this prompt, the later one left out",
-                f"response {excerpt(name)!r}",
+                "response {!r}",
+                name,
             )
             continue
         if isinstance(name, str):
@@ -42,15 +42,9 @@ def _once(line: int, responses: list[dict[str, Any]], notes: Notes) -> list[dict
 
 
 def _graded(line: int, responses: list[dict[str, Any]], source: Source) -> list[dict[str, Any]]:
-    whos = [f"response {excerpt(str(r.get('id')))!r}" for r in responses]
-    ranks = [
-        rank_of(r.get("rank"), who, line, source.notes)
-        for r, who in zip(responses, whos, strict=True)
-    ]
-    scores = [
-        score_of(r.get("score"), who, line, source.notes)
-        for r, who in zip(responses, whos, strict=True)
-    ]
+    notes = source.notes
+    ranks = [rank_of(r.get("rank"), r.get("id"), line, notes) for r in responses]
+    scores = [score_of(r.get("score"), r.get("id"), line, notes) for r in responses]
     if all(r.get("rank") is None for r in responses):
         ranks = ranks_by_score(scores)
     return [

@@ -32,11 +32,10 @@ def read(source: Source) -> Iterator[Found]:
         grades = row.get("scores")
         if not isinstance(grades, dict) or attribute not in grades:
             raise _no_grade(source, line, attribute, grades)
-        who = f"response of {excerpt(str(row.get('system_id')))!r}"
         response = {
             "id": row.get("system_id"),
             "text": row.get("system_output"),
-            "score": score_of(grades[attribute], who, line, source.notes),
+            "score": score_of(grades[attribute], row.get("system_id"), line, source.notes),
         }
         key = (str(row.get("source")), str(row.get("context")))
         prompt = _prompt(row.get("source"), row.get("context"))

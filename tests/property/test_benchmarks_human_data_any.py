@@ -71,7 +71,7 @@ def put(row: Any, path: tuple[Any, ...], value: Any) -> None:
 @pytest.mark.parametrize("name", KEYS)
 # The time is the disk's: it says nothing about the reader.
 @settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -293,6 +293,7 @@ def test_wrong_encodings_name_byte_and_line(tmp_path: Path) -> None:
         ('[ROW,{"a": "\\udc00"}]', r"d\.json:1: found \\udc00, half a character"),
         ("[ROW", r"found 'the end of the file'"),
         ("[ROW,\n]", r"d\.json:2: not JSON"),
+        ("[ROW,\n[" + "9" * 5000 + "]]", r"d\.json:2: not JSON \(Exceeds the limit"),
         ("[" * 100_000, "nested too deeply|not JSON|in the array"),
     ],
 )
