@@ -21,7 +21,8 @@ from results.pooled import Pooled, pooled_metrics
 SCALE = (0, 5)
 DRAWS = 3
 HUGE = 400_000
-SIZES = {50: 1000, 200: 1000, 1000: 500}  # prompts: data sets
+SIZES = {50: 1000, 200: 600, 1000: 200}  # prompts: data sets
+ROUNDS = 1000
 
 
 def simulate(prompts: int, rng: np.random.Generator) -> tuple[RankedTable, Draws]:
@@ -68,9 +69,9 @@ def figures(table: RankedTable, draws: Draws) -> list[Pooled]:
     return [*agreement_pooled(table, parts), *diagnosis_figures(table, draws, SCALE, own)]
 
 
-def truths() -> dict[str, float]:
-    """The value of every metric on a huge data set, to about a thousandth."""
-    found = figures(*simulate(HUGE, np.random.default_rng(10**6)))
+def truths(prompts: int = HUGE) -> dict[str, float]:
+    """The value of every metric on a huge data set; at ``HUGE`` to about a thousandth."""
+    found = figures(*simulate(prompts, np.random.default_rng(10**6)))
     return {f.name: float(f.statistic(f.cells.sum(axis=0)[None])[0]) for f in found}
 
 
@@ -108,7 +109,8 @@ def main() -> None:
     truth = truths()
     share = 10 if "--quick" in sys.argv else 1
     found = {
-        prompts: coverage(prompts, sets // share, truth, 2000, 1) for prompts, sets in SIZES.items()
+        prompts: coverage(prompts, sets // share, truth, ROUNDS, 1)
+        for prompts, sets in SIZES.items()
     }
     print("| metric | true value |" + "".join(f" n = {n} |" for n in SIZES) + "\n|-|-|" + "-|" * 3)
     wrong = []

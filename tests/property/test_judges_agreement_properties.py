@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats  # type: ignore[import-untyped,unused-ignore]
 
@@ -17,6 +17,8 @@ from judges.pointwise import Key
 from judges.rankings import RANKS, RankedPrompt, RankedResponse
 from tests.judge_metrics_by_prompt import slow_metrics
 
+# A busy machine is no fault of the strategies.
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 Item = list[tuple[int | None, float | None]]  # (rank, score) of each response
 SCORES = st.one_of(st.none(), st.integers(0, 5), st.sampled_from([1 / 3, 14 / 3, 4.5]))
 ITEMS = st.lists(
@@ -102,6 +104,7 @@ def reference(data: list[Item]) -> dict[str, tuple[float | None, int, int]]:
     }
 
 
+@CALM
 @given(DATA)
 def test_against_the_reference(data: list[Item]) -> None:
     with warnings.catch_warnings():
@@ -112,6 +115,7 @@ def test_against_the_reference(data: list[Item]) -> None:
         assert n <= of
 
 
+@CALM
 @given(st.lists(st.one_of(ITEMS, HUGE), max_size=12), st.sampled_from(["drop", "wrong", "tie"]))
 def test_all_prompts_at_once_are_prompt_by_prompt(data: list[Item], unscored: Unscored) -> None:
     rankings, scores = build(data)
@@ -122,6 +126,7 @@ def test_all_prompts_at_once_are_prompt_by_prompt(data: list[Item], unscored: Un
         assert judge_metrics(rankings, scores, (0, 5), unscored, rounds=20) == slow
 
 
+@CALM
 @given(FULL)
 def test_a_perfect_judge_gets_exactly_one(orders: list[list[int]]) -> None:
     # The best rank of each prompt gets a 5, so five_best has a value too.
@@ -129,6 +134,7 @@ def test_a_perfect_judge_gets_exactly_one(orders: list[list[int]]) -> None:
     assert all(value == 1.0 for value, _, _ in figures(data).values())
 
 
+@CALM
 @given(DATA)
 def test_reversed_scores_negate_the_correlations(data: list[Item]) -> None:
     turned: list[Item] = [[(r, None if s is None else 5 - s) for r, s in item] for item in data]
@@ -139,6 +145,7 @@ def test_reversed_scores_negate_the_correlations(data: list[Item]) -> None:
         assert after[name] == (expected, n, of)
 
 
+@CALM
 @given(DATA)
 def test_half_ties_lie_at_or_above_and_shares_are_shares(data: list[Item]) -> None:
     found = figures(data)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judges.pointwise import mean_scores
@@ -38,6 +38,7 @@ def judgment(prompt_id: str, response_id: str, score: float | None, **more: Any)
     )
 
 
+@settings(deadline=None)
 @given(st.lists(DRAW, max_size=12), st.integers(1, 3))
 def test_means_are_mean_scores(draws: list[tuple[str, str, float | None]], need: int) -> None:
     judgments = [judgment(*draw) for draw in draws]
