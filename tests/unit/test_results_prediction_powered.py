@@ -36,6 +36,19 @@ def ends(metric: Metric) -> tuple[float | None, float | None, float | None]:
     return metric.value, metric.low, metric.high
 
 
+def check_ends(metric: Metric, value: float, half: float, n: int,
+               bounds: tuple[float, float] = (0, 1)) -> None:  # fmt: skip
+    """The ends are where the value is ``half`` off, at the variance that belongs to the end."""
+    span = bounds[1] - bounds[0]
+    assert metric.value == pytest.approx(value, abs=1e-12)
+    inner = ((value - bounds[0]) / span * n + 1) / (n + 2)
+    assert metric.low is not None and metric.high is not None and metric.low < value < metric.high
+    for end in (metric.low, metric.high):
+        unit = (end - bounds[0]) / span
+        scale = unit * (1 - unit) / (inner * (1 - inner))
+        assert (value - end) ** 2 == pytest.approx(half**2 * scale, abs=1e-12)
+
+
 def test_the_published_formula() -> None:
     judged, labelled = world(0, 60)
     found = prediction_powered_mean("m", judged, labelled)
@@ -49,27 +62,32 @@ def test_the_published_formula() -> None:
     weight = slope * len(unlabelled) / len(every)  # lambda of the paper, over two disjoint parts
     assert found.tuning == pytest.approx(slope, abs=1e-12)
     expected = y.mean() + weight * (unlabelled.mean() - f.mean())
-    assert found.estimate.value == pytest.approx(expected, abs=1e-12)
-
     residual = ((y - y.mean() - slope * (f - f.mean())) ** 2).sum() / 58
     half = stats.t.ppf(0.975, 58) * math.sqrt(
         residual / 60 + slope**2 * every.var(ddof=1) / len(every)
     )
-    assert found.estimate.low == pytest.approx(expected - half, abs=1e-12)
-    assert found.estimate.high == pytest.approx(expected + half, abs=1e-12)
+    check_ends(found.estimate, expected, half, 60)
     assert (found.estimate.n, found.estimate.of) == (60, 500)
     assert found.estimate.high - found.estimate.low < found.labels_only.high - found.labels_only.low  # type: ignore[operator]
 
 
-def test_labels_alone_are_a_t_interval_and_the_target_decides_what_is_sampled() -> None:
+def test_labels_alone_and_the_target_that_decides_what_is_sampled() -> None:
     judged, labelled = world(1, 100)
     y = [value.num for value in labelled]
-    low, high = stats.t.interval(0.95, 99, np.mean(y), stats.sem(y))
-    found = prediction_powered_mean("m", judged, labelled).labels_only
-    assert ends(found) == pytest.approx((np.mean(y), low, high), abs=1e-12)
-    these = prediction_powered_mean("m", judged, labelled, "these").labels_only
-    assert these.low is not None and these.high is not None
-    assert these.high - these.low == pytest.approx((high - low) * math.sqrt(1 - 100 / 500))
+    half = stats.t.ppf(0.975, 99) * stats.sem(y)
+    found = prediction_powered_mean("m", judged, labelled)
+    check_ends(found.labels_only, np.mean(y), half, 100)
+    these = prediction_powered_mean("m", judged, labelled, "these")
+    check_ends(these.labels_only, np.mean(y), half * math.sqrt(1 - 100 / 500), 100)
+
+
+def test_all_labels_are_wins() -> None:
+    judged, _ = world(1, 100)
+    wins = values([1.0] * 500)[:40]
+    found = prediction_powered_mean("m", judged, wins).labels_only
+    assert found.value == found.high == 1
+    # Below the two-sided rule of three, 1 - 3.7 / 40, and not by much.
+    assert found.low is not None and 0.8 < found.low < 0.908
 
 
 def test_a_constant_judge_leaves_exactly_the_labels() -> None:
@@ -145,8 +163,8 @@ def test_bias_is_the_judges_mean_error_where_people_labelled() -> None:
     found = prediction_powered_mean("m", judged, labelled).bias
     by_id = {value.prompt_id: value.num for value in judged}
     error = [by_id[value.prompt_id] - value.num for value in labelled]
-    low, high = stats.t.interval(0.95, 199, np.mean(error), stats.sem(error))
-    assert ends(found) == pytest.approx((np.mean(error), low, high), abs=1e-12)
+    half = stats.t.ppf(0.975, 199) * stats.sem(error)
+    check_ends(found, np.mean(error), half, 200, (-1, 1))
 
 
 def test_a_judge_on_another_scale_helps_as_much_but_has_no_bias() -> None:
@@ -164,7 +182,8 @@ def test_a_paired_difference_of_two_models() -> None:
     assert [(v.prompt_id, v.num) for v in found] == [("p0", 1), ("p1", 0), ("p2", -0.5), ("p3", 0)]
     metric = prediction_powered_mean("m", found, found[:3], bounds=(-1, 1)).labels_only
     assert metric.value == pytest.approx(1 / 6)
-    assert metric.low == -1  # kept to the bounds
+    assert metric.low is not None and metric.high is not None
+    assert -1 <= metric.low < -0.7 and 0.8 < metric.high <= 1  # three labels: next to nothing
 
 
 def test_too_few_labels_give_no_number() -> None:
