@@ -1,7 +1,8 @@
 # Two commands: `make run` (sets up, runs the quick start to its leaderboard) and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: setup run test check bench engines seeds control kills m0 published
+.PHONY: setup run test check bench engines served seeds control kills m0 coverage published \
+	parse-corpus published
 
 # Installed anew only when the project file changed.
 .venv/.done: pyproject.toml
@@ -27,9 +28,15 @@ check: setup
 # The proofs below take minutes to an hour; README says what each one shows.
 bench: setup
 	$(BIN)/python -m tests.proofs.bench
+	$(BIN)/python -m tests.proofs.prefill
+	$(BIN)/python -m tests.proofs.metrics
+	$(BIN)/python -m tests.proofs.engines
 
 engines: setup
 	$(BIN)/python -m tests.proofs.engines
+
+served: setup
+	$(BIN)/python -m tests.proofs.served
 
 seeds: setup
 	$(BIN)/python -m tests.proofs.seeds
@@ -43,6 +50,14 @@ kills: setup
 m0: setup
 	$(BIN)/python -m benchmarks.micro_world.build_m0
 
-# Needs the real data, SRLM_REAL_DATA.
+# Simulations: do the intervals hold what they say?
+coverage: setup
+	$(BIN)/python -m tests.proofs.coverage
+	$(BIN)/python -m tests.proofs.prediction_powered
+
+# These need the real data, SRLM_REAL_DATA.
 published: setup
 	$(BIN)/python -m tests.proofs.published
+
+parse-corpus: setup
+	$(BIN)/python -m tests.proofs.parse_corpus

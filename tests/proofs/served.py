@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -83,6 +84,8 @@ def main() -> None:
     port = free_port()
     server = serve(port, FOLDER / "server.log")
     engine = f"{{name: openai, base_url: 'http://127.0.0.1:{port}/v1', max_concurrency: 96}}"
+    # A killed proof leaves no server behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     begun = time.monotonic()
     try:
         done = subprocess.run(
