@@ -63,7 +63,7 @@ def fitness(run: Run) -> JudgeFitness:
 def _measure(run: Run, folder: Path, path: Path) -> JudgeFitness:
     """The answers of M1's evaluation are in the cache: on the same rankings no call is made."""
     fit = run.config.judge.fit
-    source = _human_data(run) if fit.waived_by is None else _any_human_data(run)
+    source = _human_data(run) if fit.waived_by is None else any_human_data(run)
     if source is None:
         found = JudgeFitness(data=None, waived_by=fit.waived_by, fitness=None)
         said = f"not checked, waived by {fit.waived_by}"
@@ -91,7 +91,7 @@ def _measure(run: Run, folder: Path, path: Path) -> JudgeFitness:
 
 
 def _human_data(run: Run) -> tuple[str, list[RankedPrompt]]:
-    found = _any_human_data(run)
+    found = any_human_data(run)
     if found is None:
         raise UsageError(
             f"benchmark {run.benchmark.name!r} has no human rankings to check the judge on before "
@@ -100,7 +100,7 @@ def _human_data(run: Run) -> tuple[str, list[RankedPrompt]]:
     return found
 
 
-def _any_human_data(run: Run) -> tuple[str, list[RankedPrompt]] | None:
+def any_human_data(run: Run) -> tuple[str, list[RankedPrompt]] | None:
     """Name and rankings: the file that was given, else the benchmark's own."""
     path = run.config.judge.fit.data
     if path is not None:
