@@ -45,14 +45,21 @@ def validation(found: Validation) -> RenderableType:
 
 
 def metrics(found: Mapping[str, Metric], names: str = "") -> RenderableType:
-    """A line a metric: value with interval, coverage, and why a null is null."""
-    rows = []
-    for name, metric in found.items():
-        shown = cell(metric.name, metric.model_dump() | {"n": None})
-        why = "" if metric.value is not None else metric.reason or ""
-        label = f"{names}{name}" if names else heading(name)
-        rows.append([label, shown, f"{metric.n} of {metric.of}", why])
-    return table(["", "value [low, high]", "coverage", ""], rows)
+    """A line a metric: value with interval, and coverage; below, why a null is null."""
+    from rich.console import Group
+    from rich.text import Text
+
+    shown = {f"{names}{name}" if names else heading(name): m for name, m in found.items()}
+    rows = [
+        [label, cell(m.name, m.model_dump() | {"n": None}), f"{m.n} of {m.of}"]
+        for label, m in shown.items()
+    ]
+    why = [
+        Text(one_line(f"{label}: {m.reason}"), style="dim")
+        for label, m in shown.items()
+        if m.value is None and m.reason
+    ]
+    return Group(table(["", "value [low, high]", "coverage"], rows), *why)
 
 
 def comparison(found: Comparison, names: tuple[str, str]) -> RenderableType:
@@ -93,11 +100,14 @@ def estimate(found: PredictionPowered) -> RenderableType:
             f"the interval is {found.width_ratio:.2f} times as wide as without the judge: "
             f"{found.estimate.n} labels are worth {found.worth_labels:.0f}"
         )
-    rows = [[name, cell(m.name, m.model_dump() | {"n": None}), f"{m.n} of {m.of}", m.reason or ""]
-            for name, m in shown.items()]  # fmt: skip
+    rows = [
+        [name, cell(m.name, m.model_dump() | {"n": None}), f"{m.n} of {m.of}"]
+        for name, m in shown.items()
+    ]
+    lines += [f"{name}: {m.reason}" for name, m in shown.items() if m.reason]
     notes = [*conventions({"x": found.estimate}), *found.notes]
     return Group(
-        table(["", "value [low, high]", "coverage", ""], rows),
+        table(["", "value [low, high]", "coverage"], rows),
         *(Text(line) for line in lines),
         *(Text(line, style="dim") for line in notes),
     )
@@ -108,12 +118,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    keep = [i for i, name in enumerate(head) if name or not i or any(row[i] for row in rows)]
     found = Table(box=None, pad_edge=False, header_style="bold")
-    for i in keep:
-        found.add_column(Text(head[i]), justify="left" if i in (0, len(head) - 1) else "right")
+    for i, name in enumerate(head):
+        found.add_column(Text(name), justify="right" if i else "left", no_wrap=True)
     for row in rows:
-        found.add_row(*(Text(one_line(row[i])) for i in keep))
+        found.add_row(*(Text(one_line(text)) for text in row))
     return found
 
 
