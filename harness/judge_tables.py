@@ -105,7 +105,7 @@ def estimate(found: PredictionPowered) -> RenderableType:
         for name, m in shown.items()
     ]
     lines += [f"{name}: {m.reason}" for name, m in shown.items() if m.reason]
-    notes = [*conventions({"x": found.estimate}), *found.notes]
+    notes = [*conventions({found.estimate.name: found.estimate}), *found.notes]
     return Group(
         table(["", "value [low, high]", "coverage"], rows),
         *(Text(line) for line in lines),
