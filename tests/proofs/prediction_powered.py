@@ -107,8 +107,8 @@ def simulate(judge: str, size: int, n: int, target: Target, rounds: int) -> tupl
 def simulations(rounds: int) -> bool:
     """The first table; whether every coverage is within 90 to 99 %.
 
-    Above 99 % is no failure where people's or the judge's errors are so few that the interval
-    rests on the two whole errors it always allows for: then it is wide, not wrong.
+    Above 99 % is no failure with the nearly perfect judge: its errors are so few that the interval
+    rests on the two whole errors it always allows for, and is wide, not wrong.
     """
     print("| judge | prompts | labels | mean of | covered | labels alone | judge alone | width |")
     print("|-|-|-|-|-|-|-|-|")
@@ -118,7 +118,7 @@ def simulations(rounds: int) -> bool:
             for n in (30, 60, 200):
                 for target in ("population", "these"):
                     ours, labels, own, ratio = simulate(judge, size, n, target, rounds)
-                    few = judge in ("nearly perfect", "people at the edge")
+                    few = judge == "nearly perfect"
                     held = 0.9 <= ours <= (1.0 if few else 0.99)
                     good &= held
                     print(
