@@ -27,7 +27,7 @@ def measure_agreement(judge: Judge, rankings: list[RankedPrompt], file: RecordFi
                       seed: int) -> Evaluation:  # fmt: skip
     """The judge metrics of ``judge`` on ``rankings``; its judgments are kept in ``file``."""
     responses = [
-        Response(ranked.id, ranked.prompt, response.id, response.text)
+        Response(ranked.id, ranked.prompt, response.id, response.text, ranked.reference)
         for ranked in rankings
         for response in ranked.responses
     ]

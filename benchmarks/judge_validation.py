@@ -28,6 +28,8 @@ from judges.pair_counts import Annotators, pair_notes
 from judges.pairwise import Verdict, pair_verdicts, to_judged
 from judges.rankings import RankedPrompt
 from judges.score_table import ScoreTable, score_table
+from judges.spec import JudgeSpec
+from judges.turns import refuse_data
 from results.errors import UsageError
 from results.records import Judgment, Metric, PairJudgment, Unscored, Value
 from results.store import RecordFile
@@ -126,6 +128,18 @@ def for_judge(
     if not found.ranked and not found.pairs:
         raise UsageError(f"{data.name}: no prompt is left of {data.of}; raise --held-out")
     return HeldAgainst(found.ranked, found.pairs, [*data.notes, *notes])
+
+
+def refuse_held(spec: JudgeSpec, held: HeldAgainst) -> None:
+    """Raises UsageError when the judge shows what some of the prompts do not have."""
+    refuse_data(
+        spec,
+        [
+            *((p.prompt, {"response": r.text}, p.reference) for p in held.ranked
+              for r in p.responses),
+            *((p.prompt, {"first": p.first, "second": p.second}, p.reference) for p in held.pairs),
+        ],
+    )  # fmt: skip
 
 
 def judge_ranked(judge: Judge, ranked: Sequence[RankedPrompt], folder: Path,

@@ -6,8 +6,8 @@ Our own files are read at once; those of others may lack keys, have more, or hol
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Set
-from itertools import count
+from collections import Counter
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from results.errors import SrlmError
 from results.lines import numbered_records, read_json_lines, to_record
 from results.records import Judgment, PairJudgment
 from results.text import excerpt
+
+# What is read of a line of others; the rest says how a judgment came about, each in its own way.
+USED = ("v", "prompt_id", "response_id", "order", "draw", "reason", "text")
 
 
 def pointwise_judgments(
@@ -57,7 +60,7 @@ def is_pointwise(path: Path) -> bool:
     Raises:
         SrlmError: it is neither.
     """
-    number, first = next(iter(read_json_lines(path)))
+    number, first = next(iter(read_json_lines(path, nan=True)))
     if "response_id" in first:
         return True
     if "order" in first or "verdict" in first:
@@ -70,17 +73,21 @@ def is_pointwise(path: Path) -> bool:
 
 def pair_judgments(path: Path, known: Set[str], notes: Notes) -> list[PairJudgment]:
     """Returns the judgments of ``path`` that concern ``known`` pairs; otherwise as above."""
-    found, seen = [], set()
+    found = []
+    taken: dict[tuple[str, str], set[int]] = {}
     for number, judgment in _lines(path, PairJudgment, notes):
         if judgment.prompt_id not in known:
             notes.add(number, "a judgment of a pair that the data do not have, left out",
                       excerpt(judgment.prompt_id))  # fmt: skip
             continue
-        call = (judgment.prompt_id, judgment.order, judgment.draw)
-        if call in seen:
+        draws = taken.setdefault((judgment.prompt_id, judgment.order), set())
+        if judgment.draw in draws:
+            call = (judgment.prompt_id, judgment.order, judgment.draw)
             notes.add(number, "the same draw of a pair and order again, kept as another draw",
                       excerpt("/".join(map(str, call))))  # fmt: skip
-        seen.add(call)
+            # Under a number of its own: of two judgments of one draw the metrics take the first.
+            judgment = judgment.model_copy(update={"draw": max(draws) + 1})
+        draws.add(judgment.draw)
         found.append(judgment)
     return found
 
@@ -88,38 +95,63 @@ def pair_judgments(path: Path, known: Set[str], notes: Notes) -> list[PairJudgme
 def _lines(path: Path, model: Any, notes: Notes) -> Iterator[tuple[int, Any]]:
     """Yields (line, record); the fast way as far as it goes, from there on the patient one."""
     done = 0
+    drawn: Counter[Key] = Counter()
     try:
         for number, record in numbered_records(path, model):
+            if model is Judgment:
+                drawn[(record.prompt_id, record.response_id)] += 1
             yield number, record
             done = number
     except SrlmError:
-        repeats = count()
         for number, obj in read_json_lines(path, nan=True):
             if number > done:
-                mended = _mended(obj, number, model, notes, repeats)
+                mended = _mended(obj, number, model, notes, drawn)
                 yield number, to_record(path, number, mended, model)
 
 
 def _mended(obj: dict[str, Any], number: int, model: Any, notes: Notes,
-            repeats: Iterable[int]) -> dict[str, Any]:  # fmt: skip
+            drawn: Counter[Key]) -> dict[str, Any]:  # fmt: skip
     """A line of others as one of ours: what is missing has its plain default."""
-    if "prompt_id" not in obj or ("response_id" not in obj and model is Judgment):
-        kind = "ranked" if model is Judgment else "pairwise"
-        missing = "prompt_id" if "prompt_id" not in obj else "response_id"
-        raise SrlmError(
-            f"{notes.name}:{number}: found no key {missing!r}, expected a judgment of {kind} data; "
-            "give the judgments that belong to these data"
-        )
-    field = "score" if model is Judgment else "verdict"
-    kept = {key: value for key, value in obj.items() if key in model.model_fields}
-    value = kept.get(field)
-    if isinstance(value, float) and not math.isfinite(value):
-        notes.add(number, "a score that is no finite number, counted as unscored", str(value))
+    pointwise = model is Judgment
+    for key in ("prompt_id", *(["response_id"] if pointwise else [])):
+        if key not in obj:
+            raise SrlmError(
+                f"{notes.name}:{number}: found no key {key!r}, expected a judgment of "
+                f"{'ranked' if pointwise else 'pairwise'} data; give the judgments that belong to "
+                "these data"
+            )
+    kept = {key: obj[key] for key in USED if obj.get(key) is not None and key in model.model_fields}
+    for key in ("prompt_id", "response_id"):
+        if isinstance(kept.get(key), int):
+            kept[key] = str(kept[key])
+    field = "score" if pointwise else "verdict"
+    value, why = _usable(obj.get(field), field)
+    if why is not None:
+        notes.add(number, f"{why}, counted as unscored", excerpt(obj[field]))
+    elif value is not None and obj.get("status") == "unscored":
+        notes.add(number, f"a {field} in a judgment that is called unscored, counted as unscored",
+                  excerpt(value))  # fmt: skip
         value = None
-    kept[field] = value
+    scored = value is not None
+    reason = None if scored else kept.get("reason") or ("not_said" if why is None else "no_value")
+    kept |= {field: value, "status": "scored" if scored else "unscored", "reason": reason}
     kept.setdefault("text", "")
-    kept["status"] = "unscored" if value is None else "scored"
-    kept["reason"] = None if value is not None else kept.get("reason") or "not_said"
-    if "draw" not in kept:
-        kept["draw"] = 0 if model is PairJudgment else next(iter(repeats))
+    if pointwise:
+        call = (str(kept.get("prompt_id")), str(kept.get("response_id")))
+        kept.setdefault("draw", drawn[call])
+        drawn[call] += 1
     return kept
+
+
+def _usable(value: object, field: str) -> tuple[object, str | None]:
+    """The value as we would have it, or null with what is wrong with it."""
+    if value is None:
+        return None, None
+    if field == "verdict":
+        known = value in ("first", "second", "tie")
+        return (value, None) if known else (None, "a verdict that is not first, second or tie")
+    try:
+        number = float(value) if isinstance(value, str | int | float) else math.nan
+    except (ValueError, OverflowError):
+        number = math.nan
+    return (number, None) if math.isfinite(number) else (None, "a score that is no finite number")

@@ -16,7 +16,9 @@ from results.records import Value
 from results.store import RecordFile
 
 
-class _Line(BaseModel):
+class PromptValue(BaseModel):
+    """A line of per-prompt values, as commands take them."""
+
     model_config = ConfigDict(extra="ignore", frozen=True)
     prompt_id: str
     value: float = Field(ge=0, le=1)
@@ -41,7 +43,7 @@ def read_values(path: Path, metric: str) -> list[Value]:
         return found
     seen: dict[str, int] = {}
     found = []
-    for number, line in numbered_records(path, _Line):
+    for number, line in numbered_records(path, PromptValue):
         if line.prompt_id in seen:
             raise UsageError(
                 f"{path}:{number}: prompt {line.prompt_id!r} is there already at line "
@@ -58,7 +60,7 @@ def compare_folders(a: Path, b: Path) -> tuple[Comparison, tuple[str, str]]:
     """The paired differences, b minus a, and what the two are called.
 
     Raises:
-        UsageError: one is no validation, or they are on other data.
+        UsageError: one is no validation, or they are on other data, or counted otherwise.
     """
     first, second = _read(a), _read(b)
     for what in ("data_sha256", "kind", "n"):
@@ -67,6 +69,13 @@ def compare_folders(a: Path, b: Path) -> tuple[Comparison, tuple[str, str]]:
                 f"{a} and {b} are not on the same data ({what}: {getattr(first, what)} and "
                 f"{getattr(second, what)}); validate both with the same --data, --held-out and "
                 "--limit"
+            )
+    for name in sorted(first.metrics.keys() & second.metrics.keys()):
+        counted = first.metrics[name].convention, second.metrics[name].convention
+        if counted[0] != counted[1]:
+            raise UsageError(
+                f"{a} and {b} do not count {name} alike ({counted[0]} - and - {counted[1]}); give "
+                "judge validate the same --unscored and --annotators once more, it calls nothing"
             )
     by = "pairwise_accuracy" if first.kind == "ranked" else "accuracy"
     found = compare(_side(a, first), _side(b, second), by)

@@ -33,7 +33,7 @@ def claim(folder: Path, config: HasSeed, hashes: dict[str, str],
         folder: the run's.
         config: the resolved configuration.
         hashes: of everything that the configuration points at, by name.
-        free: sections that may differ from start to start.
+        free: sections and settings (``key.sub``) that may differ from start to start.
 
     Raises:
         UsageError: the folder holds another configuration, or an input has changed since the run
@@ -83,8 +83,8 @@ def _same_configuration(path: Path, ours: dict[str, Any], free: Sequence[str]) -
         raise UsageError(
             f"{path}: cannot be read as YAML; restore it or choose another --out"
         ) from error
-    theirs = {**theirs, **{k: ours[k] for k in free}} if isinstance(theirs, dict) else {}
-    differences = diff_config(theirs, ours)
+    differences = diff_config(theirs if isinstance(theirs, dict) else {}, ours)
+    differences = [line for line in differences if not _is_free(line.partition(":")[0], free)]
     if differences:
         shown = "; ".join(differences[:5])
         more = f" and {len(differences) - 5} more" if len(differences) > 5 else ""
@@ -92,6 +92,10 @@ def _same_configuration(path: Path, ours: dict[str, Any], free: Sequence[str]) -
             f"{path.parent} is a run of another configuration: {shown}{more}; choose another "
             "--out, or the same settings as before"
         )
+
+
+def _is_free(key: str, free: Sequence[str]) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in free)
 
 
 def _same_inputs(manifest: Path, ours: dict[str, str]) -> None:

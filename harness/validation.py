@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from benchmarks.judge_validation import (
     judge_ranked,
     measure_pairs,
     measure_ranked,
+    refuse_held,
 )
 from harness.calling import check_price, open_caller
 from harness.config import Budget, Section
@@ -32,7 +33,7 @@ from harness.recipe import checked, read_overrides
 from judges.fitness_checks import Criterion
 from judges.judging import Judge, unscored_share
 from judges.spec import JudgeSpec, describe, load_spec
-from judges.spec_parts import Orders
+from judges.spec_parts import Kind, Orders
 from results.cache import CallCache
 from results.errors import UsageError
 from results.plugins import complete_options
@@ -62,12 +63,32 @@ class Settings(Section):
     fit: Criterion = Criterion()
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What the command line says of the data.
+
+    Args:
+        language: of Open Assistant data; null keeps all.
+        first_turn: of Open Assistant conversations, the replies to the opening prompt alone.
+        held_out: share of the prompts, by a hash of their text.
+        limit: prompts or pairs at most.
+    """
+
+    language: str | None = "en"
+    first_turn: bool = True
+    held_out: float = 1.0
+    limit: int | None = None
+
+
 class ValidationConfig(Settings):
     """A whole validation, as its folder keeps it."""
 
     spec: str
     model: str
     data: str
+    data_format: str
+    language: str | None
+    first_turn: bool
     held_out: float
     limit: int | None
     seed: int
@@ -98,7 +119,7 @@ class Task:
     """One validation, opened and not begun: its parts, checked."""
 
     def __init__(self, spec: str, model: str, data: HumanData, overrides: list[str],
-                 held_out: float, limit: int | None, seed: int) -> None:  # fmt: skip
+                 asked: Asked = Asked(), seed: int = 0) -> None:  # fmt: skip
         settings = settings_of(overrides)
         engine, colon, name = model.partition(":")
         if not colon or not name:
@@ -108,14 +129,15 @@ class Task:
         )
         self.spec = run_spec(spec, settings.judge)
         self.data = data
-        self.held = for_judge(data, self.spec.kind, held_out, limit)
+        self.held = for_judge(data, self.spec.kind, asked.held_out, asked.limit)
+        refuse_held(self.spec, self.held)
         self.prices = PriceFile.read(Path(p) if (p := settings.budget.prices) else None)
         check_price(settings.budget, self.prices, engine, name, options)
         self.engine = open_engine(engine, name, options)
         self.price = self.prices.price(engine, name, options)
         self.config = ValidationConfig(
             **settings.model_dump(exclude={"engine"}), engine=options, spec=spec, model=model,
-            data=data.name, held_out=held_out, limit=limit, seed=seed,
+            data=data.name, data_format=data.format, **asdict(asked), seed=seed,
         )  # fmt: skip
 
     def default_folder(self) -> Path:
@@ -170,6 +192,8 @@ def validate(task: Task, folder: Path, display: Display, by: Conventions) -> Val
         caller = open_caller(task.engine, cache, display, config.budget, task.price)
         of = len(held.pairs) or sum(len(item.responses) for item in held.ranked)
         display.start(task.spec.name, "judgments", of * task.spec.draws)
+        if again := reopen_failed(folder, task.spec.kind):
+            display.note(f"{again} calls that failed are made again")
         try:
             judgments = task.ask(caller, folder)
         finally:
@@ -189,6 +213,16 @@ def validate(task: Task, folder: Path, display: Display, by: Conventions) -> Val
     RecordFile(folder / "values.jsonl", Value).replace(values)
     write_json(folder / "metrics.json", found.model_dump(mode="json"))
     return found
+
+
+def reopen_failed(folder: Path, kind: Kind) -> int:
+    """Makes a finished validation one that lacks its failed calls; returns how many they are.
+
+    Unscored answers stay: the same call would give the same answer.
+    """
+    model = Judgment if kind == "pointwise" else PairJudgment
+    file: RecordFile[Any] = RecordFile(folder / "judgments.jsonl", model)
+    return file.reopen(lambda judgment: judgment.finish_reason != "error")
 
 
 def described(data: HumanData, held: HeldAgainst) -> dict[str, Any]:

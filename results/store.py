@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Generic
@@ -110,6 +110,22 @@ class RecordFile(Generic[R]):
         write_bytes(self.path, self._lines(records))
         with writing(self.part):
             self.part.unlink(missing_ok=True)
+
+    def reopen(self, keep: Callable[[R], bool]) -> int:
+        """Turns a finalised file into a begun one without the records that ``keep`` refuses.
+
+        Returns how many those are; with none the file stays as it is.
+        """
+        if not self.done:
+            return 0
+        records = self.read()
+        kept = [record for record in records if keep(record)]
+        if len(kept) < len(records):
+            # A crash between the two leaves both files, and the finalised one counts.
+            write_bytes(self.part, self._lines(kept))
+            with writing(self.path):
+                self.path.unlink()
+        return len(records) - len(kept)
 
     def _open(self) -> int:
         """Opens the ``.part`` file for appending, repaired once per object."""
