@@ -18,6 +18,7 @@ from backends.tokens import as_messages
 from benchmarks.registry import SeedData
 from harness.config import Decoding
 from harness.run import Run
+from harness.stages.fitness import calls as judge_check
 from harness.stages.prompts import SPARE, few_shot, instructions, read_prompt_file, wanted
 from harness.stages.seed import fresh_seed
 from judges.judging import Judge
@@ -86,6 +87,9 @@ def plan(run: Run) -> Plan:
     if run.config.evaluation.baseline == "sft":
         evaluations.insert(0, "SFT baseline")
     for model in evaluations:
+        if model == "M2" and (asked := judge_check(run)):
+            decoding = generate_config(run.spec, run.config.seed)
+            found.steps.append(_step(run, "M1", "judge check", "judge", asked, decoding))
         if model[1:].isdigit() and int(model[1:]) >= 2:
             _self_reward_step(run, found, int(model[1:]), data)
         for role, requests, config in measured:
