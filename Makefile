@@ -1,7 +1,7 @@
 # Two commands: `make run` (sets up, runs the quick start to its leaderboard) and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: setup run test check bench engines seeds control kills m0 published
+.PHONY: setup run test check bench engines seeds control kills m0 published real-judge
 
 # Installed anew only when the project file changed.
 .venv/.done: pyproject.toml
@@ -46,3 +46,6 @@ m0: setup
 # Needs the real data, SRLM_REAL_DATA.
 published: setup
 	$(BIN)/python -m tests.proofs.published
+
+real-judge: setup
+	$(BIN)/python -m tests.proofs.real_judge
