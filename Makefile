@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .PHONY: setup run test check bench engines served seeds control kills m0 coverage published \
-	parse-corpus published
+	parse-corpus real-judge
 
 # Installed anew only when the project file changed.
 .venv/.done: pyproject.toml
@@ -61,3 +61,6 @@ published: setup
 
 parse-corpus: setup
 	$(BIN)/python -m tests.proofs.parse_corpus
+
+real-judge: setup
+	$(BIN)/python -m tests.proofs.real_judge

@@ -10,7 +10,8 @@ from harness.recipe import flatten
 from harness.run import Run
 from results.weights import text_hash, weights_hash
 
-FILES = ("prompts.path", "data.options.", "evaluation.options.")  # settings that may name files
+# Settings that may name files.
+FILES = ("prompts.path", "data.options.", "evaluation.options.", "judge.fit.data")
 
 
 def input_hashes(run: Run, data: SeedData) -> dict[str, str]:

@@ -22,6 +22,8 @@ from harness.stages.seed import keep_seed, read_seed
 from harness.stages.training import dpo, sft
 from results.records import Evaluated
 
+FREE = ("budget", "judge.fit.criterion", "judge.fit.waived_by")  # may differ between starts
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -41,10 +43,10 @@ def loop(run: Run) -> Outcome:
     check_rules(run.config.gate.rules, run.benchmark, with_baseline)
     data = read_seed(run)
     check_shots(run, data.ift)
-    check_human_data(run)
+    check_human_data(run, data)
     if run.config.prompts.path is not None:
         read_prompt_file(Path(run.config.prompts.path))
-    claim(run.folder, run.config, input_hashes(run, data))
+    claim(run.folder, run.config, input_hashes(run, data), FREE)
     keep_seed(run, data)
     try:
         code, message = _iterate(run, data)

@@ -18,7 +18,7 @@ from backends.tokens import as_messages
 from benchmarks.registry import SeedData
 from harness.config import Decoding
 from harness.run import Run
-from harness.stages.fitness import any_human_data
+from harness.stages.fitness import calls as judge_check
 from harness.stages.prompts import SPARE, few_shot, instructions, read_prompt_file, wanted
 from harness.stages.seed import fresh_seed
 from judges.judging import Judge
@@ -87,8 +87,9 @@ def plan(run: Run) -> Plan:
     if run.config.evaluation.baseline == "sft":
         evaluations.insert(0, "SFT baseline")
     for model in evaluations:
-        if model == "M2":
-            _judge_check(run, found)
+        if model == "M2" and (asked := judge_check(run)):
+            decoding = generate_config(run.spec, run.config.seed)
+            found.steps.append(_step(run, "M1", "judge check", "judge", asked, decoding))
         if model[1:].isdigit() and int(model[1:]) >= 2:
             _self_reward_step(run, found, int(model[1:]), data)
         for role, requests, config in measured:
@@ -100,22 +101,6 @@ def plan(run: Run) -> Plan:
             found.prompts.setdefault(name, text_of(requests[0]))
     found.notes = _notes(run)
     return found
-
-
-def _judge_check(run: Run, found: Plan) -> None:
-    """M1's judge against people; on the benchmark's own rankings it is asked nothing new."""
-    if run.config.judge.fit.data is None:
-        return
-    source = any_human_data(run)
-    assert source is not None
-    requests = [
-        judge_request(run.spec, item.prompt, response.text, draw, item.reference)
-        for item in source[1]
-        for response in item.responses
-        for draw in range(run.spec.draws)
-    ]
-    config = generate_config(run.spec, run.config.seed)
-    found.steps.append(_step(run, "M1", "judge check", "judge", requests, config))
 
 
 def _self_reward_step(run: Run, found: Plan, k: int, data: SeedData) -> None:

@@ -6,14 +6,24 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from backends.engines.engine import Request
 from benchmarks.benchmark import HasRankings
 from benchmarks.human_data import read_human_data
+from benchmarks.human_data.split import bare_text
 from benchmarks.judge_validation import for_judge, judge_ranked, measure_ranked
+from benchmarks.registry import SeedData
 from harness.run import Run, StopRun
 from judges.fitness import Fitness
+from judges.pointwise import judge_request
 from judges.rankings import RankedPrompt
+from judges.turns import refuse_data
 from results.errors import UsageError
 from results.files import read_model, write_json
+from results.records import GateDecision, Judgment
+from results.store import RecordFile
+from results.text import excerpt
+
+STOPPED = "judge fitness"  # how the metric of a decision that ends a run here begins
 
 
 class JudgeFitness(BaseModel):
@@ -27,37 +37,95 @@ class JudgeFitness(BaseModel):
     fitness: Fitness | None
 
 
-def check_human_data(run: Run) -> None:
+def check_human_data(run: Run, seed: SeedData) -> None:
     """Refuses a run whose judge could not be checked before its scores train the policy.
 
     Raises:
-        UsageError: no human data for the judge, and nobody has waived the check.
+        UsageError: no human data for the judge, and nobody has waived the check; or the data are
+            in the training data too.
     """
     fit = run.config.judge.fit
-    if run.config.iterations > 1 and fit.waived_by is None:
-        _human_data(run)
+    if run.config.iterations == 1 or (fit.waived_by is not None and fit.data is None):
+        return
+    _, ranked = _human_data(run)
+    if fit.data is not None:  # of a benchmark's own prompts the seed data is known to hold none
+        trained = {bare_text(example.prompt) for example in seed.ift}
+        both = [item.id for item in ranked if bare_text(item.prompt) in trained]
+        if both:
+            raise UsageError(
+                f"judge.fit.data {fit.data}: {len(both)} of {len(ranked)} prompts are in the IFT "
+                f"data too (the first is {excerpt(both[0])!r}), expected held-out ones; remove "
+                "them from one of the two"
+            )
+    held = [(item.prompt, {"response": r.text}, item.reference)
+            for item in ranked for r in item.responses]  # fmt: skip
+    refuse_data(run.spec, held)
+
+
+def calls(run: Run) -> list[Request]:
+    """What the check will ask; on a benchmark's own rankings nothing that its evaluation of M1 has
+    not asked already.
+    """
+    if run.config.judge.fit.data is None:
+        return []
+    _, ranked = _human_data(run)
+    return [
+        judge_request(run.spec, item.prompt, response.text, draw, item.reference)
+        for item in ranked
+        for response in item.responses
+        for draw in range(run.spec.draws)
+    ]
 
 
 def fitness(run: Run) -> JudgeFitness:
     """The verdict on M1's judge, held against people on held-out prompts.
+
+    A verdict that stopped the run may be looked at again: under another criterion, with a waiver,
+    or when calls of the judge had failed. What was scored is never asked again.
 
     Raises:
         StopRun: it is not fit, and nobody has waived that.
     """
     folder = run.iteration(1) / "judge_fitness"
     path = folder / "judge_fitness.json"
-    found = read_model(path, JudgeFitness) if path.exists() else _measure(run, folder, path)
+    found = read_model(path, JudgeFitness) if path.exists() else None
+    if found is None or _outdated(run, folder, found):
+        found = _measure(run, folder, path)
     verdict = found.fitness
     if verdict is not None and not verdict.fit and found.waived_by is None:
         tried = "; try: " + "; ".join(verdict.advice) if verdict.advice else ""
         message = (
-            f"the judge of M1 is {verdict.verdict}{tried} (srlm judge validate shows more; "
-            "judge.fit.waived_by=NAME goes on all the same)"
+            f"the judge of M1 is {verdict.verdict}{tried} (srlm judge validate shows more; the "
+            f"same command with --out {run.folder} judge.fit.waived_by=NAME goes on all the same)"
         )
-        low = verdict.accuracy.low
-        raise StopRun(2, "judge_accuracy", 0.0 if low is None else low,
-                      verdict.criterion.min_accuracy, message)  # fmt: skip
+        check = next(c for c in verdict.checks if c.required and not c.passed)
+        bound = {"level": check.low, "length": check.low, "random": check.low, "other": check.high}
+        seen = bound.get(check.name, check.value)
+        raise StopRun(2, f"{STOPPED}, {check.name}", 0.0 if seen is None else seen,
+                      check.threshold, message)  # fmt: skip
+    _forget_stop(run)
     return found
+
+
+def _outdated(run: Run, folder: Path, found: JudgeFitness) -> bool:
+    fit, verdict = run.config.judge.fit, found.fitness
+    if found.waived_by != fit.waived_by:
+        return True
+    if verdict is None or verdict.fit:
+        return verdict is not None and verdict.criterion != fit.criterion
+    failed = RecordFile(folder / "judgments.jsonl", Judgment).reopen(
+        lambda judgment: judgment.finish_reason != "error"
+    )
+    return failed > 0 or verdict.criterion != fit.criterion
+
+
+def _forget_stop(run: Run) -> None:
+    """Removes the decision by which an earlier start ended here."""
+    path = run.iteration(2) / "gate.json"
+    if path.exists():
+        rules = read_model(path, GateDecision).rules
+        if rules and rules[0].metric.startswith(STOPPED):
+            path.unlink()
 
 
 def _measure(run: Run, folder: Path, path: Path) -> JudgeFitness:

@@ -704,7 +704,7 @@ def test_what_cannot_be_compared(judging: Judging) -> None:
     assert "not on the same data (kind: ranked and pairwise)" in refused(pairs)
     wrong = judging.folder / "wrong"
     judging.document("--unscored", "wrong", out=wrong)
-    assert "pairwise_accuracy" in refused(wrong) and "unscored = wrong" in judging.err
+    assert "exact_match" in refused(wrong) and "unscored = wrong" in judging.err
 
 
 def values(path: Path, found: dict[str, float]) -> Path:
