@@ -9,10 +9,10 @@ from pathlib import Path
 from backends.engines.caller import Caller
 from benchmarks.benchmark import Evaluation
 from benchmarks.human_data import read_human_data
-from benchmarks.human_data.split import split_prompts
+from benchmarks.human_data.split import bare_text, split_prompts
 from judges.agreement import CONVENTIONS, judge_metrics
 from judges.judging import Judge, Response, judge_responses
-from judges.pointwise import cluster_of, mean_scores, prompt_text
+from judges.pointwise import cluster_of, mean_scores
 from judges.rankings import RankedPrompt
 from results.errors import UsageError
 from results.records import Judgment, Unscored, Value
@@ -83,11 +83,11 @@ class JudgeAgreement:
         if not ranked:
             raise UsageError(f"{rankings}: no ranked prompt falls into the held-out share")
         self.rankings = ranked[:limit]
-        self._texts = {" ".join(prompt_text(r.prompt).split()) for r in self.rankings}
+        self._texts = {bare_text(r.prompt) for r in self.rankings}
 
     def held_out(self, text: str) -> bool:
         """Whether ``text`` is a prompt of the held-out rankings, in whatever spacing."""
-        return " ".join(text.split()) in self._texts
+        return bare_text(text) in self._texts
 
     def metrics(self, baseline: bool) -> Sequence[str]:
         """The judge metrics and the unscored rate."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from judges.labels import Choice, LabelledPair
 from judges.pair_agreement import pair_metrics
 from judges.pair_counts import Annotators, pair_notes
 from judges.pairwise import Verdict, pair_verdicts, to_judged
+from judges.pointwise import Key
 from judges.rankings import RankedPrompt
 from judges.score_table import ScoreTable, score_table
 from judges.spec import JudgeSpec
@@ -167,6 +169,7 @@ def measure_ranked(
     min_scored: int = 1,
     by: Conventions = Conventions(),
     criterion: Criterion | None = None,
+    other: tuple[str, Mapping[Key, float | None]] | None = None,
 ) -> tuple[dict[str, Any], list[Value]]:
     """The figures of a ``Validation`` by name, and the values behind the metrics.
 
@@ -177,6 +180,7 @@ def measure_ranked(
         min_scored: scored draws that a response needs.
         by: the conventions.
         criterion: of the verdict; null: none is given.
+        other: name and mean scores of another judge, which must not be surely better.
     """
     table = judgments if isinstance(judgments, ScoreTable) else score_table(judgments)
     means = table.means(min_scored)
@@ -192,7 +196,7 @@ def measure_ranked(
             ranked,
             table,
             scale,
-            None if own is None else lambda key: key[1] == own or key[1].startswith(f"{own}-"),
+            None if own is None else lambda key: _is_own(key[1], own),
             min_scored,
             seed=by.seed,
             rounds=by.rounds,
@@ -201,7 +205,7 @@ def measure_ranked(
     }
     if criterion is not None:
         found["fitness"] = ranked_fitness(
-            criterion, ranked, means, found["unscored"], seed=by.seed, rounds=by.rounds
+            criterion, ranked, means, found["unscored"], other, seed=by.seed, rounds=by.rounds
         )
     return found, values
 
@@ -211,6 +215,7 @@ def measure_pairs(
     judgments: Sequence[PairJudgment],
     by: Conventions = Conventions(),
     criterion: Criterion | None = None,
+    other: tuple[str, Sequence[PairJudgment]] | None = None,
 ) -> tuple[dict[str, Any], list[Value]]:
     """As ``measure_ranked``, on labelled pairs."""
     measure = partial(
@@ -240,7 +245,7 @@ def measure_pairs(
     if criterion is not None:
         at = partial(measure, confidence=1 - criterion.alpha)
         found["fitness"] = pairwise_fitness(
-            criterion, pairs, judgments, at, found["unscored"], alt=alt, seed=by.seed,
+            criterion, pairs, judgments, at, found["unscored"], other, alt, seed=by.seed,
             rounds=by.rounds,
         )  # fmt: skip
     return found, values
@@ -252,3 +257,8 @@ def _choices(judgments: Sequence[PairJudgment]) -> dict[str, Choice | None]:
         pair_id: None if found.verdict is None else CHOICES[found.verdict]
         for pair_id, found in pair_verdicts(judgments).items()
     }
+
+
+def _is_own(response_id: str, own: str) -> bool:
+    """Whether a response is by the model ``own``: its id is that name, or the name and a number."""
+    return re.fullmatch(rf"{re.escape(own)}(-\d+)?", response_id) is not None

@@ -12,7 +12,7 @@ from benchmarks.human_data.split import held_out_prompt
 from benchmarks.registry import SeedData
 from judges.pointwise import render
 from judges.rankings import RankedPrompt
-from judges.spec import load_spec
+from judges.spec import JudgeSpec, load_spec
 from results.errors import UsageError
 from results.lines import read_json_lines
 from results.records import Example
@@ -85,9 +85,19 @@ def _eft_from_ranks(trees: list[RankedPrompt], judge: str) -> list[Example]:
                 Example(
                     id=f"eft-{response.id}",
                     prompt=render(spec, tree.prompt, response.text),
-                    completion=f"{place}\nScore: {score}",
+                    completion=_readable(spec, f"{place}\nScore: {score}", score),
                     kind="eft",
                     meta={"score": score},
                 )
             )
     return examples
+
+
+def _readable(spec: JudgeSpec, completion: str, score: int) -> str:
+    """``completion``, which the judge's own parser must read as ``score``."""
+    if spec.read(completion).score != score:
+        raise UsageError(
+            f"judge {spec.name!r} does not read {completion[-9:]!r} as {score}, so it cannot learn "
+            "from EFT data that end so; use a judge with a last line 'Score: k', or eft: none"
+        )
+    return completion

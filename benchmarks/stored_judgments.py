@@ -38,16 +38,16 @@ def pointwise_judgments(
         key = (judgment.prompt_id, judgment.response_id)
         if key not in known:
             notes.add(number, "a judgment of a response that the data do not have, left out",
-                      excerpt("/".join(key)))  # fmt: skip
+                      "{}", "/".join(key))  # fmt: skip
             continue
         if (key, judgment.draw) in seen:
             notes.add(number, "the same draw of a response again, kept as another draw",
-                      excerpt("/".join(key)))  # fmt: skip
+                      "{}", "/".join(key))  # fmt: skip
         seen.add((key, judgment.draw))
         score = judgment.score
         if score is not None and not scale[0] <= score <= scale[1]:
             notes.add(number, f"a score off the scale {scale[0]:g} to {scale[1]:g} (--scale), "
-                      "counted as unscored", f"{score:g}")  # fmt: skip
+                      "counted as unscored", "{}", f"{score:g}")  # fmt: skip
             judgment = judgment.model_copy(
                 update={"status": "unscored", "score": None, "reason": "out_of_range"}
             )
@@ -78,13 +78,13 @@ def pair_judgments(path: Path, known: Set[str], notes: Notes) -> list[PairJudgme
     for number, judgment in _lines(path, PairJudgment, notes):
         if judgment.prompt_id not in known:
             notes.add(number, "a judgment of a pair that the data do not have, left out",
-                      excerpt(judgment.prompt_id))  # fmt: skip
+                      "{}", judgment.prompt_id)  # fmt: skip
             continue
         draws = taken.setdefault((judgment.prompt_id, judgment.order), set())
         if judgment.draw in draws:
             call = (judgment.prompt_id, judgment.order, judgment.draw)
             notes.add(number, "the same draw of a pair and order again, kept as another draw",
-                      excerpt("/".join(map(str, call))))  # fmt: skip
+                      "{}", "/".join(map(str, call)))  # fmt: skip
             # Under a number of its own: of two judgments of one draw the metrics take the first.
             judgment = judgment.model_copy(update={"draw": max(draws) + 1})
         draws.add(judgment.draw)
@@ -127,10 +127,10 @@ def _mended(obj: dict[str, Any], number: int, model: Any, notes: Notes,
     field = "score" if pointwise else "verdict"
     value, why = _usable(obj.get(field), field)
     if why is not None:
-        notes.add(number, f"{why}, counted as unscored", excerpt(obj[field]))
+        notes.add(number, f"{why}, counted as unscored", "{}", obj[field])
     elif value is not None and obj.get("status") == "unscored":
         notes.add(number, f"a {field} in a judgment that is called unscored, counted as unscored",
-                  excerpt(value))  # fmt: skip
+                  "{}", value)  # fmt: skip
         value = None
     scored = value is not None
     reason = None if scored else kept.get("reason") or ("not_said" if why is None else "no_value")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from benchmarks.judge_validation import Validation
 from judges.compare import Comparison, Side, compare
+from judges.pointwise import Key
 from judges.score_table import read_score_table
 from results.errors import UsageError
 from results.files import read_model
 from results.lines import numbered_records
-from results.records import Value
+from results.records import PairJudgment, Value
 from results.store import RecordFile
 
 
@@ -54,6 +57,41 @@ def read_values(path: Path, metric: str) -> list[Value]:
             Value(prompt_id=line.prompt_id, metric=metric, num=line.value, cluster=line.prompt_id)
         )
     return found
+
+
+@dataclass(frozen=True)
+class OtherJudge:
+    """An earlier validation: its name, and its scores (ranked data) or judgments (pairs)."""
+
+    name: str
+    scores: dict[Key, float | None]
+    judgments: list[PairJudgment]
+
+
+def best_other(folders: Sequence[Path], data_sha256: str, kind: str, n: int) -> OtherJudge | None:
+    """The judge with the highest accuracy among validations on the same data; null without any.
+
+    Raises:
+        UsageError: one is no validation, or is on other data.
+    """
+    best: tuple[float, Path, Validation] | None = None
+    for folder in folders:
+        found = _read(folder)
+        if (found.data_sha256, found.kind, found.n) != (data_sha256, kind, n):
+            raise UsageError(
+                f"{folder}: not on the same data ({found.data}, {found.n} {found.kind}); validate "
+                "both with the same --data, --held-out and --limit"
+            )
+        value = found.metrics["pairwise_accuracy" if kind == "ranked" else "accuracy"].value
+        if value is not None and (best is None or value > best[0]):
+            best = (value, folder, found)
+    if best is None:
+        return None
+    _, folder, found = best
+    path = folder / "judgments.jsonl"
+    if kind == "ranked":
+        return OtherJudge(_name(found), read_score_table(path).means(), [])
+    return OtherJudge(_name(found), {}, RecordFile(path, PairJudgment).read())
 
 
 def compare_folders(a: Path, b: Path) -> tuple[Comparison, tuple[str, str]]:

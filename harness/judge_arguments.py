@@ -42,6 +42,15 @@ def add(commands: Any, do: Mapping[str, Do]) -> None:
     )
     validate.add_argument("--out", type=Path, help="folder (default: runs/validate-JUDGE-HASH)")
     validate.add_argument("--seed", type=_seed, default=0, help="of the calls and the intervals")
+    validate.add_argument(
+        "--other",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="an earlier validation on the same data; the judge is not fit when the best of these "
+        "is surely better",
+    )
     validate.add_argument("--plan", action="store_true", help="calls and cost; calls nothing")
     validate.add_argument("overrides", nargs="*", metavar="key.sub=value")
     _conventions(validate)

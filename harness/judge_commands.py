@@ -75,7 +75,7 @@ def _validate(arguments: argparse.Namespace) -> int:
         return 0
     folder: Path = arguments.out or task.default_folder()
     with Display() as display, RunLock(folder):
-        found = validate(task, folder, display, _by(arguments))
+        found = validate(task, folder, display, _by(arguments), arguments.other)
     _print(found, arguments.json)
     print(f"kept in {folder}", file=sys.stderr)
     unscored = found.unscored

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from benchmarks.judge_validation import (
     refuse_held,
 )
 from harness.calling import check_price, open_caller
+from harness.comparison import OtherJudge, best_other
 from harness.config import Budget, Section
 from harness.display import Display
 from harness.folder import claim, note_spent
@@ -172,7 +174,8 @@ def plan(task: Task) -> Plan:
     return found
 
 
-def validate(task: Task, folder: Path, display: Display, by: Conventions) -> Validation:
+def validate(task: Task, folder: Path, display: Display, by: Conventions,
+             others: Sequence[Path] = ()) -> Validation:  # fmt: skip
     """Asks the judge, measures, and keeps all of it in ``folder``; goes on where it was.
 
     Args:
@@ -180,7 +183,10 @@ def validate(task: Task, folder: Path, display: Display, by: Conventions) -> Val
         folder: for judgments, cache, manifest, values and metrics.json.
         display: for progress.
         by: the conventions of the figures.
+        others: earlier validations on the same data; the best of them must not be surely better.
     """
+    on = described(task.data, task.held)
+    other = best_other(others, on["data_sha256"], on["kind"], on["n"])
     hashes = {
         "judge": text_hash(task.spec.model_dump()),
         "data": task.data.sha256,
@@ -201,12 +207,12 @@ def validate(task: Task, folder: Path, display: Display, by: Conventions) -> Val
             task.engine.close()
         share = unscored_share(judgments)
         display.finish(task.spec.name, "judgments", f"{len(judgments)}, {share:.1%} unscored")
-    figures, values = measured(task.spec, held, judgments, by, config.fit)
+    figures, values = measured(task.spec, held, judgments, by, config.fit, other)
     found = Validation(
         judge=task.spec.name,
         judge_spec=describe(task.spec),
         model=config.model,
-        **described(task.data, held),
+        **on,
         scale=task.spec.scale if task.spec.kind == "pointwise" else None,
         **{**figures, "notes": [*held.notes, *figures.get("notes", [])]},
     )
@@ -238,8 +244,13 @@ def described(data: HumanData, held: HeldAgainst) -> dict[str, Any]:
 
 
 def measured(spec: JudgeSpec, held: HeldAgainst, judgments: Any, by: Conventions,
-             criterion: Criterion) -> tuple[dict[str, Any], list[Value]]:  # fmt: skip
+             criterion: Criterion, other: OtherJudge | None
+             ) -> tuple[dict[str, Any], list[Value]]:  # fmt: skip
     """The figures on whichever kind of data it is."""
     if held.ranked:
-        return measure_ranked(held.ranked, judgments, spec.scale, spec.min_scored, by, criterion)
-    return measure_pairs(held.pairs, judgments, by, criterion)
+        theirs = (other.name, other.scores) if other else None
+        return measure_ranked(
+            held.ranked, judgments, spec.scale, spec.min_scored, by, criterion, theirs
+        )
+    said = (other.name, other.judgments) if other else None
+    return measure_pairs(held.pairs, judgments, by, criterion, said)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
 
+from judges.compare_tables import table_differences
+from judges.pair_agreement import CELLS
 from judges.pointwise import Key
 from results.records import Metric, Value
 from results.stats import paired_difference
@@ -83,7 +85,8 @@ def compare(
             confidence,
         )
         for name in dict.fromkeys([*theirs, *ours])
-    }
+        if name not in CELLS
+    } | table_differences(first.values, second.values, seed, rounds, confidence)
     return Comparison(metrics=metrics, by=by, prompts=_prompts(first, second, by, most))
 
 

@@ -127,7 +127,7 @@ def judge_fitness(
             "accuracy", mine, theirs, seed=seed, rounds=rounds, confidence=1 - criterion.alpha
         )
 
-    prompts = len(found.judged)
+    prompts = len({value.cluster for value in found.judged})
     alone = alt is None  # the accuracy decides
     longer, guess = minus(found.judged, found.length), minus(found.judged, found.guess)
     checks = [

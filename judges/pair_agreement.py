@@ -21,7 +21,7 @@ from judges.pair_ratios import (
 from judges.pointwise import cluster_of
 from results.pooled import Pooled, pooled_metrics, ratio
 from results.records import Metric, PairJudgment, Value
-from results.stats import Statistic
+from results.stats import Array, Statistic
 
 _MEAN = "mean over comparisons, each the mean over its draws and orders; {unscored}; {labels}"
 _BOTH = "of pairs judged in both orders (same draw); {unscored}"
@@ -57,12 +57,14 @@ _MISSING = {
     "unscored_rate": "no judgment of these pairs",
 } | dict.fromkeys(("macro_precision", "macro_recall", "macro_f1"), _TWO_CLASSES)
 SHAPE = (len(CLASSES), UNSCORED + 1)  # labels by answers
-_TABLE: dict[str, Statistic] = {
+TABLE_METRICS: dict[str, Statistic] = {
     "cohen_kappa": kappa,
     "macro_precision": lambda tables: macro(tables)[0],
     "macro_recall": lambda tables: macro(tables)[1],
     "macro_f1": lambda tables: macro(tables)[2],
 }
+# The cells of a table, in its order, as values are called: people's label, the judge's answer.
+CELLS = tuple(f"table:{label}:{answer}" for label in CLASSES for answer in (*CLASSES, "unscored"))
 
 
 def pair_metrics(
@@ -128,7 +130,7 @@ def pair_metrics(
     for name, convention in CONVENTIONS.items():
         part = ratios.get(name, used)
         rows = order[part.den[order] > 0]
-        pair_cells = tables if name in _TABLE else np.stack([part.num, part.den], axis=1)
+        pair_cells = tables if name in TABLE_METRICS else np.stack([part.num, part.den], axis=1)
         figures.append(
             Pooled(
                 name=name,
@@ -140,28 +142,42 @@ def pair_metrics(
                     unscored=_UNSCORED[unscored], labels=_LABELS[annotators]
                 ),
                 missing=_MISSING.get(name, _NO_COMPARISON) if used.n else _NO_COMPARISON,
-                statistic=_statistic(name, three),
+                statistic=table_statistic(name, three) if name in TABLE_METRICS else ratio,
                 undefined=_MISSING.get(name, _NO_COMPARISON),
             )
         )
-    return pooled_metrics(figures, seed, rounds, confidence), _values(pairs, clusters, ratios)
+    cells = {name: Ratio(tables[:, at], np.ones(len(pairs)), 0, 0) for at, name in enumerate(CELLS)}
+    values = _values(pairs, clusters, ratios) + _values(pairs, clusters, cells, filled=True)
+    return pooled_metrics(figures, seed, rounds, confidence), values
 
 
-def _statistic(name: str, three: bool) -> Statistic:
-    """What a metric is of the sums of its cells, (r, width) to (r,)."""
-    if name not in _TABLE:
-        return ratio
-    if name.startswith("macro_") and not three:
-        return lambda sums: np.full(len(sums), np.nan)
-    return lambda sums: _TABLE[name](sums.reshape(len(sums), *SHAPE))
+def table_statistic(name: str, three: bool) -> Statistic:
+    """What one of ``TABLE_METRICS`` is of sums of flat tables, (r, width) to (r,).
+
+    ``three``: whether the labels have all three classes, without which the macros are undefined.
+    """
+    if not name.startswith("macro_"):
+        return lambda sums: TABLE_METRICS[name](sums.reshape(len(sums), *SHAPE))
+
+    def macro_of(sums: Array) -> Array:
+        tables = sums.reshape(len(sums), *SHAPE)
+        # A replicate without one of the classes would count it as 0, though nothing was wrong.
+        whole = three & tables.sum(axis=-1).all(axis=-1)
+        return np.where(whole, TABLE_METRICS[name](tables), np.nan)
+
+    return macro_of
 
 
 def _values(
-    pairs: Sequence[LabelledPair], clusters: Sequence[str], ratios: Mapping[str, Ratio]
+    pairs: Sequence[LabelledPair],
+    clusters: Sequence[str],
+    ratios: Mapping[str, Ratio],
+    filled: bool = False,
 ) -> list[Value]:
+    """The prompts' parts; of ``filled`` ones those that are not 0."""
     found = []
     for name, part in ratios.items():
-        rows: list[int] = np.flatnonzero(part.den).tolist()
+        rows: list[int] = np.flatnonzero(part.num if filled else part.den).tolist()
         nums, dens = part.num.tolist(), part.den.tolist()
         found += [
             Value(

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from backends.engines.caller import logprobs_record
 from backends.engines.engine import Completion, Request
 from judges.expected import expected_verdict
 from judges.labels import Choice, LabelledPair
@@ -108,29 +109,26 @@ def to_pair_judgment(
         finish_reason=completion.finish_reason,
         tokens=completion.usage.completion_tokens,
         call=call,
+        logprobs=logprobs_record(completion),
     )
 
 
-def pair_verdicts(
-    judgments: Iterable[PairJudgment], spec: JudgeSpec | None = None
-) -> dict[str, PairVerdict]:
+def pair_verdicts(judgments: Iterable[PairJudgment]) -> dict[str, PairVerdict]:
     """Returns each pair's verdict by its id, in order of first appearance.
 
-    An order's choice is that of more than half of its scored draws, without such a majority a tie;
-    fewer scored draws than ``spec.min_scored`` (without a spec: than one) leave it unscored. Two
-    orders that disagree are a tie (MT-Bench's rule, as is that one unscored order leaves the pair
+    An order's choice is that of more than half of its scored draws, without such a majority a tie,
+    and it is unscored without a scored draw. Two orders that disagree are a tie (MT-Bench's rule, as is that one unscored order leaves the pair
     without a verdict).
     """
     draws: dict[str, dict[Order, list[Choice | None]]] = {}
     for judgment in judgments:
         of_pair = draws.setdefault(judgment.prompt_id, {})
         of_pair.setdefault(judgment.order, []).append(judgment.verdict)
-    need = spec.min_scored if spec else 1
-    return {pair_id: _reduce(of_pair, need) for pair_id, of_pair in draws.items()}
+    return {pair_id: _reduce(of_pair) for pair_id, of_pair in draws.items()}
 
 
-def _reduce(draws: dict[Order, list[Choice | None]], need: int) -> PairVerdict:
-    orders = {order: _majority(draws[order], need) for order in sorted(draws)}
+def _reduce(draws: dict[Order, list[Choice | None]]) -> PairVerdict:
+    orders = {order: _majority(draws[order]) for order in sorted(draws)}
     choices = list(orders.values())
     verdict: Verdict | None = None
     if None not in choices:
@@ -146,9 +144,9 @@ def _reduce(draws: dict[Order, list[Choice | None]], need: int) -> PairVerdict:
     )
 
 
-def _majority(draws: list[Choice | None], need: int) -> Choice | None:
+def _majority(draws: list[Choice | None]) -> Choice | None:
     scored = [choice for choice in draws if choice is not None]
-    if len(scored) < need:
+    if not scored:
         return None
     choice, n = Counter(scored).most_common(1)[0]
     return choice if 2 * n > len(scored) else "tie"

@@ -84,6 +84,11 @@ class JudgeSpec(Part):
                 f"min_scored {self.min_scored} is above draws {self.draws}, so nothing would ever "
                 "be scored; lower min_scored or raise draws"
             )
+        if self.kind == "pairwise" and self.min_scored > 1:
+            raise ValueError(
+                f"min_scored {self.min_scored}: a pairwise judge's figures are means over its "
+                "draws, each counts by itself; leave it out"
+            )
         if self.example is not None:
             self._read_example(self.example)
         return self
@@ -130,10 +135,10 @@ def describe(spec: JudgeSpec) -> str:
     """Returns name, version and how scores come about: what a figure of this judge rests on."""
     expected = spec.aggregation == "expected"
     if spec.kind == "pairwise":
-        draw = "likeliest verdict token of " if expected else "majority of "
-        orders = {"both": "both orders, a disagreement is a tie", "AB": "order of the data",
+        draw = "likeliest verdict token of " if expected else ""
+        orders = {"both": "both orders", "AB": "order of the data",
                   "random": "one random order"}[spec.orders]  # fmt: skip
-        score = f"{draw if spec.draws > 1 or expected else ''}{_draws(spec.draws)}, {orders}"
+        score = f"{draw}{_draws(spec.draws)}, {orders}"
         return f"{spec.name} v{spec.version}, {score}"
     draw = " of the mean over the score token's probabilities" if expected else ""
     score = f"mean of {_draws(spec.draws)}{draw}"

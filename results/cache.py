@@ -176,7 +176,13 @@ def _is_ours(db: sqlite3.Connection) -> bool:
     marks = [
         db.execute(f"PRAGMA {key}").fetchone()[0] for key in ("application_id", "user_version")
     ]
-    if marks != [APPLICATION_ID, VERSION]:
+    if marks == [APPLICATION_ID, 2]:
+        # What was paid for stays: version 3 only added the log-probabilities.
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("ALTER TABLE calls ADD COLUMN logprobs TEXT")
+            db.execute(f"PRAGMA user_version={VERSION}")
+    elif marks != [APPLICATION_ID, VERSION]:
         raise _Unusable("it is the SQLite file of something else")
     check = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if check != "ok":

@@ -117,6 +117,7 @@ class PairJudgment(Record):
     finish_reason: str | None = None
     tokens: int | None = None
     call: str | None = None
+    logprobs: Logprobs | None = None
 
     @model_validator(mode="after")
     def _verdict_matches_status(self) -> PairJudgment:

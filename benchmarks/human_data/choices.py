@@ -14,6 +14,8 @@ def label_of(
     value: Any, choices: Mapping[Any, Choice], annotator: str | None, line: int, source: Source
 ) -> list[Label]:
     """Returns one annotator's label, or none (noted) where ``value`` is not among ``choices``."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # as a table program writes whole numbers
     known = isinstance(value, str | int) and not isinstance(value, bool) and value in choices
     if known:
         return [Label(label=choices[value], annotator=annotator)]

@@ -89,7 +89,7 @@ def _shown(source: Source, line: int, vote: dict[str, Any], turn: int,
             replies[model] = _said(vote.get(f"conversation_{side}"), "assistant")
         else:
             found = texts.questions.get(question, {})
-            asked, category = found.get("turns", []), found.get("category")
+            asked, category = _turns(found.get("turns")), found.get("category")
             replies[model] = texts.answers.get((question, model), [])
             reference = texts.references.get(question)
         if len(asked) < turn or len(replies[model]) < turn:
@@ -150,6 +150,12 @@ def _name(judge: Any) -> str:
     return " ".join(map(str, judge)) if isinstance(judge, list) else str(judge)
 
 
+def _turns(found: Any) -> list[str]:
+    """The texts of a list of texts; none where it is anything else."""
+    whole = isinstance(found, list) and all(isinstance(text, str) for text in found)
+    return found if whole else []
+
+
 def _said(conversation: Any, role: str) -> list[str]:
     turns = conversation if isinstance(conversation, list) else []
     return [str(t.get("content")) for t in turns if isinstance(t, dict) and t.get("role") == role]
@@ -162,7 +168,8 @@ def _named(folder: Path, pattern: str) -> list[Path]:
 def _answers(path: Path) -> Iterator[tuple[str, str, list[str]]]:
     for line, row in read_json_lines(path):
         try:
-            yield str(row["question_id"]), str(row["model_id"]), row["choices"][0]["turns"]
+            turns = _turns(row["choices"][0]["turns"])
+            yield str(row["question_id"]), str(row["model_id"]), turns
         except (KeyError, IndexError, TypeError):
             raise SrlmError(
                 f"{path}:{line}: expected a FastChat answer (question_id, model_id, choices with "

@@ -10,7 +10,7 @@ import pytest
 from judges.confusion import kappa, macro
 from judges.human_agreement import human_agreement
 from judges.labels import Label, LabelledPair
-from judges.pair_agreement import CONVENTIONS, pair_metrics
+from judges.pair_agreement import CELLS, CONVENTIONS, pair_metrics
 from judges.pair_counts import pair_notes
 from results.errors import SrlmError
 from results.figures import METRICS
@@ -201,6 +201,8 @@ def test_the_values_give_the_metrics_and_their_intervals() -> None:
         "cohen_kappa", "macro_precision", "macro_recall", "macro_f1",
     }  # fmt: skip
     for name, part in by_metric.items():
+        if name in CELLS:  # of a table: judges.compare_tables reads them
+            continue
         again = ratio_metric(name, part, 0, "", seed=5, rounds=200)
         for key in ("value", "low", "high"):
             assert getattr(found[name], key) == pytest.approx(getattr(again, key), abs=1e-12)

@@ -185,11 +185,11 @@ def test_reduction(
     assert found.n_scored == sum(choice is not None for _, choice in said)
 
 
-def test_too_few_scored_draws_leave_an_order_unscored() -> None:
+def test_one_scored_draw_is_an_order_s_choice() -> None:
     said: list[tuple[Order, str | None]] = [("AB", "first"), ("AB", None), ("AB", None)]
-    strict = spec(draws=3, min_scored=2, orders="AB")
-    assert pair_verdicts(judgments(*said), strict)["p"].verdict is None
     assert pair_verdicts(judgments(*said))["p"].verdict == "win"
+    with pytest.raises(ValueError, match="min_scored 2: a pairwise judge"):
+        spec(draws=3, min_scored=2)
 
 
 def test_the_kind_must_fit(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_labelled_pairs_are_judged_without_their_labels() -> None:
 
 
 def test_describing() -> None:
-    assert describe(spec()) == "pairwise v1, 1 draw, both orders, a disagreement is a tie"
-    assert describe(spec(draws=3)).startswith("pairwise v1, majority of 3 draws, both orders")
+    assert describe(spec()) == "pairwise v1, 1 draw, both orders"
+    assert describe(spec(draws=3)) == "pairwise v1, 3 draws, both orders"
     expecting = spec(aggregation="expected", orders="random")
     assert describe(expecting) == "pairwise v1, likeliest verdict token of 1 draw, one random order"

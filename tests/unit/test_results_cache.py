@@ -229,3 +229,24 @@ def test_full_disk(tmp_path: Path) -> None:
         with pytest.raises(SrlmError, match="c: the disk is full; free space"):
             cache.put_many({str(i): Cached("x" * 1000, "stop", 1, 1) for i in range(100)})
         assert cache.get_many(["0"]) == {}
+
+
+def test_a_cache_of_the_version_before_keeps_what_was_paid(tmp_path: Path) -> None:
+    db = sqlite3.connect(tmp_path / "c")
+    db.execute(
+        "CREATE TABLE calls (key TEXT PRIMARY KEY, text TEXT NOT NULL, finish_reason TEXT NOT NULL,"
+        " prompt_tokens INTEGER, completion_tokens INTEGER NOT NULL, model TEXT, cost REAL)"
+        " WITHOUT ROWID"
+    )
+    db.execute("INSERT INTO calls VALUES ('k', 'four', 'stop', 12, 3, 'm', 1.25)")
+    db.execute(f"PRAGMA application_id={results.cache.APPLICATION_ID}")
+    db.execute("PRAGMA user_version=2")
+    db.commit()
+    db.close()
+    said: list[str] = []
+    for _ in range(2):
+        with CallCache(tmp_path / "c", tmp_path, said.append) as cache:
+            assert cache.get_many(["k"]) == {"k": Cached("four", "stop", 12, 3, "m", 1.25)}
+            assert cache.cost() in (1.25, 1.75)
+            cache.put_many({"l": Cached("t", "stop", 1, 1, "m", 0.5, '[["t", [["t", -0.1]]]]')})
+    assert not said
