@@ -117,8 +117,8 @@ def pair_verdicts(judgments: Iterable[PairJudgment]) -> dict[str, PairVerdict]:
     """Returns each pair's verdict by its id, in order of first appearance.
 
     An order's choice is that of more than half of its scored draws, without such a majority a tie,
-    and it is unscored without a scored draw. Two orders that disagree are a tie (MT-Bench's rule, as is that one unscored order leaves the pair
-    without a verdict).
+    and it is unscored without a scored draw. Two orders that disagree are a tie (MT-Bench's rule,
+    as is that one unscored order leaves the pair without a verdict).
     """
     draws: dict[str, dict[Order, list[Choice | None]]] = {}
     for judgment in judgments:

@@ -15,7 +15,7 @@ from judges.spec import JudgeSpec, list_specs, load_spec
 from results.records import PairJudgment
 from tests.unit.test_judges_attacks import HOSTILE, INVISIBLE
 
-TAGGED = [name for name in list_specs() if name != "additive5_short"]
+TAGGED = [name for name in list_specs() if not name.startswith("additive5_short")]
 FILL = {
     "prompt": "What is it?",
     "response": "It is this.",
