@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from results.cache import CallCache
+
+if TYPE_CHECKING:
+    from tests.fake_server import FakeServer
+    from tests.judging import Judging
 
 TEXTS = [
     "List two red fruits. Here are two red fruits: apple and cherry.",
@@ -50,3 +55,30 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cache(tmp_path: Path) -> Iterator[CallCache]:
     with CallCache(tmp_path / "calls.sqlite") as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def judge_server() -> Iterator[FakeServer]:
+    """One server for all tests of a file; ``judging`` makes it new for each."""
+    from tests.fake_server import FakeServer
+
+    with FakeServer() as server:
+        yield server
+
+
+@pytest.fixture
+def judging(
+    tmp_path: Path, judge_server: FakeServer, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Judging:  # fmt: skip
+    """``srlm judge`` in a folder of its own, on a fair judge."""
+    from tests.judging import KEY, Judging, fair
+
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.fsync", lambda fd: None)  # durability is tested with the store
+    judge_server.reply, judge_server.fault, judge_server.key = fair, lambda body, attempt: None, KEY
+    judge_server.bodies.clear()
+    judge_server.answered.clear()
+    judge_server._seen.clear()
+    return Judging(tmp_path, judge_server, capsys)
