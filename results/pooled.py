@@ -18,7 +18,7 @@ from results.stats import NO_INTERVAL, Array, Ends, Statistic, divide, intervals
 
 Codes = NDArray[np.intp]
 FEW = 30  # clusters; see ``widened``
-FEW_NOTE = f"; interval under {FEW} prompts: no narrower than the exact binomial one"
+FEW_NOTE = f"; interval under {FEW} prompts: no narrower than that of Korn and Graubard"
 
 
 def ratio(sums: Array) -> Array:
@@ -66,26 +66,40 @@ def pooled_metrics(
     for figure, sums, value in zip(figures, totals, values, strict=True):
         ends: Ends = (None, None) if value is None else next(found)
         if figure.share and value is not None:
-            ends = widened(ends, value, int(np.count_nonzero(sums[:, 1])), confidence)
+            ends = widened(ends, value, sums, confidence)
         metrics[figure.name] = _metric(figure, value, ends, confidence)
     return metrics
 
 
-def widened(ends: Ends, share: float, clusters: int, confidence: float) -> Ends:
-    """Returns ``ends`` made to hold the exact interval of ``share`` in ``clusters`` trials.
+def widened(ends: Ends, share: float, sums: Array, confidence: float) -> Ends:
+    """Returns ``ends`` made to hold the interval of Korn and Graubard (1998) when clusters are few.
 
     Five right of five have the percentile interval [1, 1], and few of anything one that is too
-    narrow (``python -m tests.proofs.coverage``); so below ``FEW`` clusters the interval is at least
-    that of Clopper and Pearson (1934), each cluster taken as one trial (the number of trials made
-    smaller for clustered data as by Korn and Graubard 1998). It is too wide rather than too narrow.
+    narrow (``python -m tests.proofs.coverage``). Theirs is the exact binomial interval (Clopper and
+    Pearson 1934) of as many independent trials as the clusters are worth: share (1 - share) over
+    the variance between clusters, less what few clusters leave unsure of that variance. Clusters
+    that do not vary at all are worth one trial each.
+
+    Args:
+        ends: the percentile interval.
+        share: sum(num) / sum(den), in 0..1.
+        sums: (clusters, 2): num and den, counts with 0 <= num <= den.
+        confidence: of the interval.
     """
     low, high = ends
+    num, den = sums[sums[:, 1] > 0].T
+    clusters = len(den)
     if low is None or high is None or clusters >= FEW:
         return ends
-    from scipy.special import betaincinv  # scipy takes a while to load
+    from scipy.special import betaincinv, stdtrit  # scipy takes a while to load
 
-    tail, right = (1 - confidence) / 2, share * clusters
-    wrong = clusters - right
+    tail, trials = (1 - confidence) / 2, float(clusters)
+    spread = float(((num - share * den) ** 2).sum()) * clusters / max(1, clusters - 1)
+    if spread > 1e-9 and clusters > 1:
+        worth = share * (1 - share) * den.sum() ** 2 / spread
+        unsure = stdtrit(max(1.0, den.sum() - 1), tail) / stdtrit(clusters - 1, tail)
+        trials = float(min(worth * unsure**2, den.sum()))
+    right, wrong = share * trials, (1 - share) * trials
     exact_low = float(betaincinv(right, wrong + 1, tail)) if right > 0 else 0.0
     exact_high = float(betaincinv(right + 1, wrong, 1 - tail)) if wrong > 0 else 1.0
     return min(low, exact_low), max(high, exact_high)

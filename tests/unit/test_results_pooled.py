@@ -101,7 +101,24 @@ def test_few_prompts_widen_and_many_do_not() -> None:
     assert (many.low, many.high) == (plain.low, plain.high)
     # A prompt without weight is no trial.
     more = one(pooled([*nums[:-1], 0, 0], [1] * (FEW - 1) + [0, 0], share=True))
-    assert more.low == pytest.approx(exact.low)
+    assert more.low == few.low
+
+
+def test_few_prompts_by_hand() -> None:
+    """Korn and Graubard's formula written out with scipy's distributions."""
+    num, den = np.array([3, 1, 4, 0, 2, 5.0]), np.array([3, 2, 4, 1, 3, 5.0])
+    share = num.sum() / den.sum()
+    variance = 6 / 5 * ((num - share * den) ** 2).sum() / den.sum() ** 2
+    worth = share * (1 - share) / variance
+    worth *= (stats.t.ppf(0.975, den.sum() - 1) / stats.t.ppf(0.975, 5)) ** 2
+    right = share * worth
+    low = stats.beta.ppf(0.025, right, worth - right + 1)
+    high = stats.beta.ppf(0.975, right + 1, worth - right)
+    found = one(pooled(num.tolist(), den.tolist(), share=True))
+    plain = one(pooled(num.tolist(), den.tolist()))
+    assert plain.low is not None and plain.high is not None
+    assert low < plain.low and high > plain.high
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
 
 
 def test_undefined_figures_say_why() -> None:
