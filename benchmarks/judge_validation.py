@@ -89,6 +89,7 @@ class Validation(BaseModel):
     n: int
     of: int
     scale: tuple[float, float] | None
+    min_scored: int = 1
     metrics: dict[str, Metric]
     unscored: Unscored
     diagnosis: Diagnosis | None = None

@@ -90,7 +90,7 @@ def best_other(folders: Sequence[Path], data_sha256: str, kind: str, n: int) -> 
     _, folder, found = best
     path = folder / "judgments.jsonl"
     if kind == "ranked":
-        return OtherJudge(_name(found), read_score_table(path).means(), [])
+        return OtherJudge(_name(found), read_score_table(path).means(found.min_scored), [])
     return OtherJudge(_name(found), {}, RecordFile(path, PairJudgment).read())
 
 
@@ -131,7 +131,7 @@ def _side(folder: Path, found: Validation) -> Side:
     values = RecordFile(folder / "values.jsonl", Value).read()
     if found.kind != "ranked" or found.scale is None:
         return Side(values)
-    means = read_score_table(folder / "judgments.jsonl").means()
+    means = read_score_table(folder / "judgments.jsonl").means(found.min_scored)
     low, high = found.scale
     return Side(values, means, (int(low), int(high)))
 

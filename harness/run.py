@@ -19,6 +19,7 @@ from harness.calling import check_price, open_caller
 from harness.config import RunConfig
 from harness.display import Display
 from harness.folder import note_spent
+from judges.adaptive import FIRST
 from judges.judging import Judge
 from judges.spec import JudgeSpec, load_spec
 from results.cache import CallCache
@@ -168,6 +169,11 @@ def run_spec(config: RunConfig) -> JudgeSpec:
             "name another (srlm ls judges)"
         )
     draws = config.judge.draws
+    if config.judge.adaptive is not None and (draws or spec.draws) <= FIRST:
+        raise UsageError(
+            f"judge.adaptive: everybody gets {FIRST} draws and there are {draws or spec.draws}, so "
+            "none can be spared; raise judge.draws or leave it out"
+        )
     if draws is None:
         return spec
     update = {"draws": draws, "min_scored": min(spec.min_scored, draws)}

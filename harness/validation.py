@@ -43,7 +43,10 @@ from results.records import Judgment, PairJudgment, Value
 from results.store import RecordFile, write_json
 from results.weights import text_hash
 
-FREE = ("budget", "fit")  # sections that may differ when a validation is gone on with
+# What changes no answer may differ when a validation is gone on with: sections and settings.
+ENGINE = ("max_concurrency", "timeout_s", "max_retries", "down_timeout_s", "requests_per_minute",
+          "tokens_per_minute", "batch")  # fmt: skip
+FREE = ("budget", "fit", "judge.max_unscored", *(f"engine.{key}" for key in ENGINE))
 
 
 class ValidatedJudge(Section):
@@ -144,7 +147,9 @@ class Task:
 
     def default_folder(self) -> Path:
         """runs/validate-JUDGE-HASH, one for each judge, model, data and settings."""
-        told = self.config.model_dump(mode="json", exclude=set(FREE))
+        told = self.config.model_dump(mode="json", exclude={"budget": True, "fit": True})
+        del told["judge"]["max_unscored"]
+        told["engine"] = {k: v for k, v in told["engine"].items() if k not in ENGINE}
         mark = text_hash([told, self.data.sha256, self.engine.identity])[:8]
         return Path("runs") / f"validate-{self.spec.name}-{mark}"
 
@@ -214,6 +219,7 @@ def validate(task: Task, folder: Path, display: Display, by: Conventions,
         model=config.model,
         **on,
         scale=task.spec.scale if task.spec.kind == "pointwise" else None,
+        min_scored=task.spec.min_scored,
         **{**figures, "notes": [*held.notes, *figures.get("notes", [])]},
     )
     RecordFile(folder / "values.jsonl", Value).replace(values)

@@ -122,7 +122,9 @@ def judge_adaptively(
     audited = [p for p in prompts.values() if p.audited]
     same = sum(pair_of(p.draws(), rule) == pair_of(p.full(), rule) for p in audited)
     saving = Saving(
-        asked=len(found), of=len(responses) * spec.draws, agreement=_agreement(same, len(audited))
+        asked=len(found),
+        of=len(responses) * spec.draws,
+        agreement=_agreement(same, len(audited), len(prompts)),
     )
     write_json(file.path.with_name("adaptive.json"), saving.model_dump())
     place = {(r.prompt_id, r.response_id): i for i, r in enumerate(responses)}
@@ -150,23 +152,25 @@ def _go_on(prompts: dict[str, _Prompt], rule: Rule, how: Adaptive, seed: int) ->
     return more
 
 
-def _agreement(same: int, of: int) -> Metric:
-    """With Wilson's interval (1927), which holds near 1, where these shares are."""
+def _agreement(same: int, n: int, of: int) -> Metric:
+    """Of ``n`` of ``of`` prompts, with Wilson's interval (1927), which holds near 1, where these
+    shares are.
+    """
     low = high = None
-    if of:
+    if n:
         from scipy.stats import binomtest
 
-        low, high = binomtest(same, of).proportion_ci(0.95, method="wilson")
+        low, high = binomtest(same, n).proportion_ci(0.95, method="wilson")
     return Metric(
         name="adaptive_agreement",
-        value=same / of if of else None,
+        value=same / n if n else None,
         low=low,
         high=high,
-        n=of,
+        n=n,
         of=of,
         convention="share of audited prompts with the same highest and lowest candidate, or none, "
         "as with all draws",
-        reason=None if of else "no prompt was audited (judge.adaptive.audit)",
+        reason=None if n else "no prompt was audited (judge.adaptive.audit)",
     )
 
 

@@ -8,6 +8,7 @@ further draw of this judge had so far, given the mean of the draws before it.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -51,8 +52,16 @@ def needed(draws: Draws, rule: Rule) -> list[str]:
         return []
     names = list(alive)
     low, high, sure, left = (np.array(column) for column in zip(*alive.values(), strict=True))
-    could_top = np.array([not (sure & (low > high[j] + NOISE)).any() for j in range(len(names))])
-    could_end = np.array([not (sure & (high < low[j] - NOISE)).any() for j in range(len(names))])
+    # Of equal means the first response is taken: it wins a tie against all behind it.
+    place = np.arange(len(names))
+    could_top = np.array([
+        not (sure & ((low > high[j] + NOISE) | ((place < j) & (low >= high[j] - NOISE)))).any()
+        for j in place
+    ])  # fmt: skip
+    could_end = np.array([
+        not (sure & ((high < low[j] - NOISE) | ((place < j) & (high <= low[j] + NOISE)))).any()
+        for j in place
+    ])  # fmt: skip
     best, worst = high[could_top].max(), low[could_end].min()
     least = max(rule.min_margin, 2 * NOISE)
     if best - worst < least - NOISE:
@@ -101,7 +110,7 @@ class NextDraw:
             for i, first in enumerate(said):
                 for j, second in enumerate(said):
                     if i != j and first is not None:
-                        row = found.setdefault(round(first), {})
+                        row = found.setdefault(math.floor(first + 0.5), {})
                         row[second] = row.get(second, 0.0) + 1
                         everything[second] = everything.get(second, 0.0) + 1
         self.outcomes: list[float | None] = sorted(
@@ -114,10 +123,17 @@ class NextDraw:
         }
         self.values = np.array([np.nan if o is None else o for o in self.outcomes])
 
-    def sample(self, mean: float, shape: tuple[int, int], rng: np.random.Generator) -> Array:
-        """Draws of the given shape after draws of this ``mean``; NaN = unscored."""
-        weights = self.after.get(round(mean), np.zeros_like(self.overall)) + PRIOR * self.overall
-        return rng.choice(self.values, size=shape, p=weights / weights.sum())
+    def sample(self, total: Array, count: Array, rng: np.random.Generator) -> Array:
+        """One further draw for each row after ``count`` scored draws that sum to ``total``; NaN =
+        unscored.
+        """
+        near = np.floor(total / np.maximum(count, 1) + 0.5)
+        drawn = np.empty(len(total))
+        for mean in np.unique(near):
+            rows = near == mean
+            weights = self.after.get(int(mean), np.zeros_like(self.overall)) + PRIOR * self.overall
+            drawn[rows] = rng.choice(self.values, size=rows.sum(), p=weights / weights.sum())
+        return drawn
 
 
 def stands(draws: Draws, rule: Rule, falls: NextDraw, seed: str) -> float:
@@ -125,20 +141,20 @@ def stands(draws: Draws, rule: Rule, falls: NextDraw, seed: str) -> float:
 
     Responses that have no scored draw yet leave it at 0: nothing is known of them.
     """
-    means = {}
-    for name, said in draws.items():
-        scored = [score for score in said if score is not None]
-        if not scored and len(said) < rule.draws:
-            return 0.0
-        means[name] = float(np.mean(scored)) if scored else 0.0
+    if any(len(said) < rule.draws and not any(s is not None for s in said)
+           for said in draws.values()):  # fmt: skip
+        return 0.0
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))
     columns = []
-    for name, said in draws.items():
-        now = np.array([np.nan if s is None else s for s in said], dtype=np.float64)
-        more = falls.sample(means[name], (SIMULATIONS, rule.draws - len(said)), rng)
-        all_draws = np.concatenate([np.tile(now, (SIMULATIONS, 1)), more], axis=1)
-        n = (~np.isnan(all_draws)).sum(axis=1)
-        total = np.nansum(all_draws, axis=1)
+    for said in draws.values():
+        scored = [score for score in said if score is not None]
+        total = np.full(SIMULATIONS, float(sum(scored)))
+        n = np.full(SIMULATIONS, float(len(scored)))
+        for _ in range(rule.draws - len(said)):
+            # Each after the ones before it: what a response is worth is as unknown as its draws.
+            more = falls.sample(total, n, rng)
+            n += ~np.isnan(more)
+            total += np.nan_to_num(more)
         enough = n >= max(1, rule.min_scored)
         columns.append(np.where(enough, total / np.maximum(n, 1), np.nan))
     finals = _pairs(np.stack(columns, axis=1), rule)

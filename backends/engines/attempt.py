@@ -84,8 +84,13 @@ async def attempt(terms: Terms, dialect: Dialect, endpoint: Endpoint, request: R
             read_answer(choice, usage, config)
             for choice, usage in zip(choices, shares(reply.usage, len(choices)), strict=True)
         ]
-        if config.logprobs and any(a.logprobs is None for a in read if a.finish_reason == "stop"):
-            raise NoLogprobs("answers without log-probabilities")
+        if config.logprobs:
+            # An answer without text has none anywhere; once there were some, the server gives them.
+            dialect.has_logprobs |= any(a.logprobs for a in read)
+            if not dialect.has_logprobs and any(
+                a.text and a.finish_reason != "error" for a in read
+            ):
+                raise NoLogprobs("answers without log-probabilities")
         done = [replace(answer, text=terms.scrubbed(answer.text)) for answer in read]
         if len(done) < settings.get("n", 1) and not dialect.one_draw:
             dialect.one_draw = True

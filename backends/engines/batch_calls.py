@@ -199,7 +199,7 @@ class BatchCalls:
             done = read_answer(reply.choices[0], shares(reply.usage, 1)[0], self._config)
         except (ValueError, IndexError, Unusable) as error:
             return f"unreadable answer ({excerpt(str(error), 100)})"
-        if self._config.logprobs and done.finish_reason == "stop" and done.logprobs is None:
+        if self._config.logprobs and done.text and done.logprobs is None:
             return "answered without log-probabilities"
         return replace(done, text=self._terms.scrubbed(done.text))
 

@@ -86,6 +86,7 @@ class Caller:
     price: Price | None = None
     max_cost: float | None = None
     tally: Tally = field(default_factory=Tally)
+    _failed: int = 0  # over all runs of this caller: they count towards max_calls
 
     def keys(self, requests: Sequence[Request], config: GenerateConfig) -> list[str]:
         """The cache key of every request."""
@@ -146,7 +147,7 @@ class Caller:
         """
         left, bound = len(requests), ""
         if self.max_calls is not None:
-            made = self.cache.count() + self.tally.failed
+            made = self.cache.count() + self._failed
             left, bound = max(0, self.max_calls - made), f"max_calls: {made} calls are made"
         if self.max_cost is not None and self.price is not None:
             spent = self.cache.cost()
@@ -229,7 +230,9 @@ class Caller:
     def _count(self, answers: list[Answer]) -> None:
         self.tally.done += len(answers)
         self.tally.cached += sum(a.cached for a in answers)
-        self.tally.failed += sum(a.completion.finish_reason == "error" for a in answers)
+        failed = sum(a.completion.finish_reason == "error" for a in answers)
+        self.tally.failed += failed
+        self._failed += failed
         self.tally.tokens += sum(
             a.completion.usage.completion_tokens for a in answers if not a.cached
         )

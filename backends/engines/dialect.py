@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,11 +31,12 @@ class Unusable(Exception):
 @dataclass
 class Dialect:
     """The settings that a server takes. ``refused`` grows by what it did not take; ``one_draw``:
-    it gives one answer a request, however many are asked for.
+    it gives one answer a request, however many are asked for; ``has_logprobs``: it gave some.
     """
 
     length: str = "max_tokens"
     one_draw: bool = False
+    has_logprobs: bool = False
     refused: list[str] = field(default_factory=list)
 
     def settings(self, config: GenerateConfig, seed: int, raw: bool = False) -> dict[str, Any]:
@@ -123,21 +126,23 @@ def _logprobs(choice: Any) -> tuple[TokenLogprobs, ...] | None:
     chat, raw = getattr(given, "content", None), getattr(given, "top_logprobs", None)
     if chat:
         return tuple(
-            TokenLogprobs(
-                _utf8(at.token), tuple((_utf8(t.token), t.logprob) for t in at.top_logprobs)
-            )
+            TokenLogprobs(_utf8(at.token), _finite((t.token, t.logprob) for t in at.top_logprobs))
             for at in chat
         )
     if raw and given is not None:
         return tuple(
-            TokenLogprobs(_utf8(token), _likeliest_first(top or {}))
+            TokenLogprobs(_utf8(token), _finite((top or {}).items()))
             for token, top in zip(given.tokens, raw, strict=True)
         )
     return None
 
 
-def _likeliest_first(top: dict[str, float]) -> tuple[tuple[str, float], ...]:
-    return tuple((_utf8(token), p) for token, p in sorted(top.items(), key=lambda it: -it[1]))
+def _finite(top: Iterable[tuple[str, float | None]]) -> tuple[tuple[str, float], ...]:
+    """Alternatives, likeliest first. Minus infinity is a probability of 0, which is no alternative;
+    no record can hold it.
+    """
+    found = [(_utf8(token), p) for token, p in top if p is not None and math.isfinite(p)]
+    return tuple(sorted(found, key=lambda it: -it[1]))
 
 
 def _utf8(text: str) -> str:

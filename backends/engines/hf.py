@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from results.weights import weights_hash
 
 if TYPE_CHECKING:
     from backends.engines.sampling import Likeliest
+
+NEAR = 4  # tokens before one, beside which its text is read
 
 
 class HfEngine:
@@ -182,12 +185,21 @@ class HfEngine:
 
     def _logprobs(self, tokens: list[int], likeliest: Likeliest, row: int
                   ) -> tuple[TokenLogprobs, ...]:  # fmt: skip
-        """What stood beside each of the ``tokens`` that row ``row`` of a batch generated."""
-        word = self.tokenizer.decode
-        return tuple(
-            TokenLogprobs(word([token]), tuple((word([i]), p) for i, p in likeliest.at(row, step)))
-            for step, token in enumerate(tokens)
-        )
+        """What stood beside each of the ``tokens`` that row ``row`` of a batch generated.
+
+        Texts are what a token adds to those before it: alone, some tokenizers leave out its space.
+        """
+        found = []
+        for step, token in enumerate(tokens):
+            near = tokens[max(0, step - NEAR) : step]
+            before = len(self.tokenizer.decode(near))
+
+            def word(i: int, near: list[int] = near, before: int = before) -> str:
+                return str(self.tokenizer.decode([*near, i])[before:])
+
+            top = tuple((word(i), p) for i, p in likeliest.at(row, step) if math.isfinite(p))
+            found.append(TokenLogprobs(word(token), top))
+        return tuple(found)
 
     def _completion(self, row: list[int], ends: list[int], stop: tuple[str, ...],
                     prompt_tokens: int) -> Completion:  # fmt: skip

@@ -62,9 +62,10 @@ class ServerCalls:
         one write to the disk.
         """
         group: list[tuple[int, Completion]] = []
-        found = self._out.get()
-        if self._out.empty():
+        # Nothing is taken before the moment is over: an interruption finds all of it in the queue.
+        while self._out.empty():
             time.sleep(MOMENT_S)
+        found = self._out.get()
         while True:
             if isinstance(found, BaseException):
                 return group, found

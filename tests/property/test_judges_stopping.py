@@ -44,7 +44,7 @@ def futures(rule: Rule, said: dict[str, list[float | None]]) -> set[tuple[int, i
 
 
 @given(states())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=1000, deadline=None)
 def test_nothing_needed_means_that_nothing_can_change(state) -> None:
     rule, said = state
     if not needed(said, rule):
@@ -72,6 +72,15 @@ def test_certainty_is_a_probability_of_one(state) -> None:
     falls = NextDraw([[0.0, 1.0, 2.0, None]])
     if not needed(said, rule) and all(any(x is not None for x in s) for s in said.values()):
         assert stands(said, rule, falls, "seed") == 1.0
+
+
+def test_a_tie_of_finished_candidates_is_settled() -> None:
+    """Of equal ones the first is taken, so that the other end decides about the margin."""
+    rule = Rule(draws=5, min_scored=1, scale=(0, 5), min_margin=2)
+    assert needed({"a": [4] * 5, "b": [4] * 5, "c": [1, 1]}, rule) == ["c"]
+    assert needed({"c": [4, 4], "a": [1] * 5, "b": [1] * 5}, rule) == ["c"]
+    small = Rule(draws=3, min_scored=1, scale=(0, 5), min_margin=1)
+    assert needed({"a": [0, 0, 0], "b": [0, 0, 0], "c": [0, 1]}, small) == ["c"]
 
 
 def test_a_middle_candidate_is_not_asked_again() -> None:
