@@ -121,3 +121,49 @@ def test_hf_gives_the_model_s_own(tiny_llama: Path) -> None:
             if len(chosen) != 1:
                 break  # several tokens read the same: the next context is not known
             ids = [*ids, chosen[0]]
+
+
+def test_an_empty_answer_does_not_mean_that_the_server_has_none(tmp_path: Path) -> None:
+    def reply(body: dict[str, Any]) -> str:
+        return "" if body["messages"][-1]["content"] in ("0", "7") else "Score: 4"
+
+    asked = [Request((Message(role="user", content=str(i)),)) for i in range(12)]
+    with FakeServer(reply=reply, logprobs=likeliest) as server, CallCache(tmp_path / "c") as cache:
+        caller = Caller(OpenAIEngine("m", server.url), cache)
+        found = {a.index: a.completion for b in caller.run(asked, ASKED) for a in b}
+    assert {0, 7} == {i for i, c in found.items() if not c.text}
+    assert all(c.logprobs for c in found.values() if c.text)
+
+
+def test_a_probability_of_nothing_is_no_alternative() -> None:
+    """JSON of some servers has -Infinity, which no record can hold."""
+    with FakeServer(
+        reply=lambda body: "4", logprobs=lambda word: {word: -0.1, "x": -math.inf}
+    ) as s:
+        found = answer(CHAT, s)
+    assert found.logprobs[0].top == (("4", -0.1),)
+
+
+def test_hf_spells_tokens_as_they_stand_in_the_text(tmp_path: Path, tiny_llama: Path) -> None:
+    """A SentencePiece tokenizer leaves out a token's space when it is decoded alone."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    from backends.engines.sampling import Likeliest
+
+    words = ["<unk>", "<s>", "</s>", "\u2581Score", ":", "\u25814", "\u25815"]
+    raw = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="<unk>"))
+    raw.pre_tokenizer = pre_tokenizers.Metaspace()
+    raw.decoder = decoders.Metaspace()
+    engine = HfEngine(str(tiny_llama))
+    engine._tokenizer = PreTrainedTokenizerFast(tokenizer_object=raw, eos_token="</s>")
+    import torch
+
+    seen = Likeliest(2)
+    for first in (3, 4, 5):
+        logits = torch.full((1, len(words)), -9.0)
+        logits[0, first], logits[0, 6] = 5.0, 1.0
+        seen(torch.zeros(1, 1), logits)
+    found = engine._logprobs([3, 4, 5], seen, 0)
+    assert "".join(at.token for at in found) == engine.tokenizer.decode([3, 4, 5]) == "Score: 4"
+    assert [text for text, _ in found[2].top] == [" 4", " 5"]
