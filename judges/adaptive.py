@@ -132,6 +132,38 @@ def judge_adaptively(
     return file.read()
 
 
+@dataclass(frozen=True)
+class Replay:
+    """``asked`` of ``of`` draws; on ``same`` of ``prompts`` the pair is that of all draws."""
+
+    asked: int
+    of: int
+    same: int
+    prompts: int
+
+
+def replay(judgments: Sequence[Judgment], rule: Rule, how: Adaptive, seed: int) -> Replay:
+    """What the rule would have asked for of judgments that have all draws, in the order of their
+    responses.
+    """
+    seen: dict[str, dict[str, dict[int, float | None]]] = {}
+    for j in judgments:
+        seen.setdefault(j.prompt_id, {}).setdefault(j.response_id, {})[j.draw] = j.score
+    prompts = {}
+    for name in seen:
+        responses = [Response(name, "", response, "") for response in seen[name]]
+        prompts[name] = _Prompt(responses, rule, audited=True)
+        prompts[name].all = seen[name]
+    while _go_on(prompts, rule, how, seed):
+        pass
+    return Replay(
+        asked=sum(sum(p.used.values()) for p in prompts.values()),
+        of=len(judgments),
+        same=sum(pair_of(p.draws(), rule) == pair_of(p.full(), rule) for p in prompts.values()),
+        prompts=len(prompts),
+    )
+
+
 def _go_on(prompts: dict[str, _Prompt], rule: Rule, how: Adaptive, seed: int) -> bool:
     """Gives one more draw to every response that needs it; false when none does."""
     falls = None
