@@ -1,6 +1,6 @@
 """What adaptive draws would have spared in a finished run.
 
-``python -m tests.proofs.adaptive RUN``. The run has all draws, so every prompt can be looked at: the
+``python -m tests.proofs.adaptive RUN``. The run has all draws, so every prompt is looked at: the
 pair by the draws that the rule asks for, against the pair by all of them.
 """
 
