@@ -74,8 +74,9 @@ class Conventions:
 class Validation(BaseModel):
     """One judge on one set of human data; the contents of metrics.json.
 
-    ``n`` of ``of`` prompts (or pairs) of the data were used. ``scale`` and ``diagnosis`` are those
-    of ranked data. ``judge_spec`` says how scores come about, null for stored judgments.
+    ``n`` of ``of`` prompts (or pairs) of the data were used; ``prompts`` is a hash of which.
+    ``scale`` and ``diagnosis`` are those of ranked data. ``judge_spec`` says how scores come about,
+    null for stored judgments.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -88,6 +89,7 @@ class Validation(BaseModel):
     kind: Literal["ranked", "pairwise"]
     n: int
     of: int
+    prompts: str
     scale: tuple[float, float] | None
     min_scored: int = 1
     metrics: dict[str, Metric]

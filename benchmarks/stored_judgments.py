@@ -152,6 +152,8 @@ def _usable(value: object, field: str) -> tuple[object, str | None]:
         return (value, None) if known else (None, "a verdict that is not first, second or tie")
     try:
         number = float(value) if isinstance(value, str | int | float) else math.nan
+        if isinstance(value, bool):
+            number = math.nan
     except (ValueError, OverflowError):
         number = math.nan
     return (number, None) if math.isfinite(number) else (None, "a score that is no finite number")

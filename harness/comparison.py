@@ -59,6 +59,17 @@ def read_values(path: Path, metric: str) -> list[Value]:
     return found
 
 
+def as_judged(values: Sequence[Value], judged: Sequence[Value]) -> list[Value]:
+    """``values`` with the cluster that the same prompt has in ``judged``: a file of values names
+    prompts alone, an evaluation also which of them have one text.
+    """
+    cluster = {value.prompt_id: value.cluster for value in judged}
+    return [
+        value.model_copy(update={"cluster": cluster.get(value.prompt_id, value.cluster)})
+        for value in values
+    ]
+
+
 @dataclass(frozen=True)
 class OtherJudge:
     """An earlier validation: its name, and its scores (ranked data) or judgments (pairs)."""
@@ -68,7 +79,9 @@ class OtherJudge:
     judgments: list[PairJudgment]
 
 
-def best_other(folders: Sequence[Path], data_sha256: str, kind: str, n: int) -> OtherJudge | None:
+def best_other(
+    folders: Sequence[Path], data_sha256: str, kind: str, prompts: str
+) -> OtherJudge | None:
     """The judge with the highest accuracy among validations on the same data; null without any.
 
     Raises:
@@ -77,7 +90,7 @@ def best_other(folders: Sequence[Path], data_sha256: str, kind: str, n: int) -> 
     best: tuple[float, Path, Validation] | None = None
     for folder in folders:
         found = _read(folder)
-        if (found.data_sha256, found.kind, found.n) != (data_sha256, kind, n):
+        if (found.data_sha256, found.kind, found.prompts) != (data_sha256, kind, prompts):
             raise UsageError(
                 f"{folder}: not on the same data ({found.data}, {found.n} {found.kind}); validate "
                 "both with the same --data, --held-out and --limit"
@@ -101,7 +114,7 @@ def compare_folders(a: Path, b: Path) -> tuple[Comparison, tuple[str, str]]:
         UsageError: one is no validation, or they are on other data, or counted otherwise.
     """
     first, second = _read(a), _read(b)
-    for what in ("data_sha256", "kind", "n"):
+    for what in ("data_sha256", "data_format", "kind", "n", "prompts"):
         if getattr(first, what) != getattr(second, what):
             raise UsageError(
                 f"{a} and {b} are not on the same data ({what}: {getattr(first, what)} and "

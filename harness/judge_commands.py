@@ -13,7 +13,6 @@ from harness import judge_arguments
 if TYPE_CHECKING:
     from benchmarks.human_data import HumanData
     from benchmarks.judge_validation import Conventions, Validation
-    from results.records import Value
 
 
 def add(commands: Any) -> None:
@@ -168,19 +167,19 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 
 def _estimate(arguments: argparse.Namespace) -> int:
-    from harness.comparison import read_values
+    from harness.comparison import as_judged, read_values
     from results.errors import UsageError
     from results.prediction_powered import differences, prediction_powered_mean
 
     name = arguments.metric
-    judged, people = (read_values(p, name) for p in (arguments.values, arguments.human))
+    judged = read_values(arguments.values, name)
+    people = as_judged(read_values(arguments.human, name), judged)
     bounds = (0.0, 1.0)
     if (arguments.against is None) != (arguments.human_against is None):
         raise UsageError("--against and --human-against go together; give both or neither")
     if arguments.against is not None:
-        others: list[list[Value]] = [
-            read_values(p, name) for p in (arguments.against, arguments.human_against)
-        ]
+        theirs = as_judged(read_values(arguments.against, name), judged)
+        others = [theirs, as_judged(read_values(arguments.human_against, name), judged)]
         judged, people = differences(name, judged, others[0]), differences(name, people, others[1])
         bounds = (-1.0, 1.0)
     found = prediction_powered_mean(name, judged, people, arguments.target, bounds, arguments.seed)

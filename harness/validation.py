@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -151,7 +152,8 @@ class Task:
         del told["judge"]["max_unscored"]
         told["engine"] = {k: v for k, v in told["engine"].items() if k not in ENGINE}
         mark = text_hash([told, self.data.sha256, self.engine.identity])[:8]
-        return Path("runs") / f"validate-{self.spec.name}-{mark}"
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", self.spec.name).strip("-.")[:60]
+        return Path("runs") / f"validate-{name}-{mark}"
 
     def ask(self, caller: Caller, folder: Path) -> list[Judgment] | list[PairJudgment]:
         """The judge's answers, kept in ``folder``."""
@@ -191,7 +193,7 @@ def validate(task: Task, folder: Path, display: Display, by: Conventions,
         others: earlier validations on the same data; the best of them must not be surely better.
     """
     on = described(task.data, task.held)
-    other = best_other(others, on["data_sha256"], on["kind"], on["n"])
+    other = best_other(others, on["data_sha256"], on["kind"], on["prompts"])
     hashes = {
         "judge": text_hash(task.spec.model_dump()),
         "data": task.data.sha256,
@@ -246,6 +248,7 @@ def described(data: HumanData, held: HeldAgainst) -> dict[str, Any]:
         "kind": "ranked" if held.ranked else "pairwise",
         "n": len(held.ranked) or len(held.pairs),
         "of": data.of,
+        "prompts": text_hash(sorted(item.id for item in (held.ranked or held.pairs)))[:16],
     }
 
 

@@ -83,7 +83,7 @@ class Judgment(Record):
     response_id: str
     draw: int
     status: Literal["scored", "unscored"]
-    score: float | None
+    score: Annotated[float, Field(strict=True)] | None
     reason: str | None
     text: str
     finish_reason: str | None = None

@@ -15,7 +15,7 @@ from tests.fake_server import FakeServer, last_text
 KEY = "sk-a-secret-of-the-user"
 TOP = {"judge", "judge_spec", "model", "data", "data_format", "data_sha256", "kind", "n", "of",
        "scale", "metrics", "unscored", "diagnosis", "human_agreement", "annotator_test", "fitness",
-       "notes"}  # fmt: skip
+       "notes", "prompts", "min_scored"}  # fmt: skip
 METRIC = {"name", "value", "low", "high", "confidence", "n", "of", "convention", "reason"}
 FIVE = {"pairwise_accuracy", "pairwise_accuracy_half_ties", "five_best", "exact_match", "spearman",
         "kendall_tau"}  # fmt: skip

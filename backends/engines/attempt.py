@@ -78,6 +78,7 @@ async def attempt(terms: Terms, dialect: Dialect, endpoint: Endpoint, request: R
         choices = getattr(reply, "choices", None)
         if not choices:
             return Outcome(None, "an answer without choices", 0.0)
+        choices = choices[:draws]
         if not same_model(terms.model, reply.model):
             return Outcome(None, f"answered by the model {excerpt(str(reply.model))}", 0.0)
         read = [

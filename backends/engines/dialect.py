@@ -11,10 +11,14 @@ from typing import Any
 from backends.engines.engine import Completion, GenerateConfig, Request, TokenLogprobs, Usage
 
 OPTIONAL = ("seed", "temperature", "top_p", "stop")  # may be left out when a server refuses them
+MOST_TOKENS = 10**8  # of one request; more is no count
+ROUNDING = 1e-3  # of a log-probability that should be 0
 LOGPROBS = ("logprobs", "top_logprobs")  # asked for where a score is read from them
 STOPS = 4  # stop texts that the protocol takes; the answer is cut at all of them here anyway
 # Some templates put the opening tag into the prompt, so that only the closing one is answered.
 _THOUGHT = re.compile(r"\s*<think>.*?(?:</think>|\Z)|(?:(?!<think>).)*?</think>", re.DOTALL)
+# What stands behind the name of one and the same model: "-2024-08-06", "-0613", "-002", "@main".
+_REVISION = re.compile(r"(?:-latest|-\d{3,8}|-\d{4}-\d{2}-\d{2})?(?:[@:].*)?")
 _REFUSED = re.compile(
     r"support|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed|only the default", re.I
 )
@@ -90,9 +94,17 @@ def shares(usage: Any, n: int) -> list[Usage]:
     """What each of ``n`` answers to one request took: the prompt was read once, and of the answers
     only the sum is known.
     """
-    read = getattr(usage, "prompt_tokens", None) or 0
-    each, rest = divmod(getattr(usage, "completion_tokens", None) or 0, n)
+    read, written = (_count(usage, name) for name in ("prompt_tokens", "completion_tokens"))
+    each, rest = divmod(written, n)
     return [Usage(read if i == 0 else 0, each + (rest if i == 0 else 0)) for i in range(n)]
+
+
+def _count(usage: Any, name: str) -> int:
+    """A number of tokens as a server gives it; 0, not counted, where it cannot be one."""
+    found = getattr(usage, name, None)
+    if not isinstance(found, int) or isinstance(found, bool):
+        return 0
+    return found if 0 <= found <= MOST_TOKENS else 0
 
 
 def read_answer(choice: Any, tokens: Usage, config: GenerateConfig) -> Completion:
@@ -142,6 +154,8 @@ def _finite(top: Iterable[tuple[str, float | None]]) -> tuple[tuple[str, float],
     no record can hold it.
     """
     found = [(_utf8(token), p) for token, p in top if p is not None and math.isfinite(p)]
+    if any(p > ROUNDING for _, p in found):
+        raise Unusable("a probability above 1 among the log-probabilities")
     return tuple(sorted(found, key=lambda it: -it[1]))
 
 
@@ -151,13 +165,17 @@ def _utf8(text: str) -> str:
 
 
 def same_model(asked: str, answered: str | None) -> bool:
-    """Whether an answer is by the model that was asked. Providers add a date, servers of local
-    weights a revision, gateways leave the vendor out; no name at all is taken as the same.
+    """Whether an answer is by the model that was asked. Providers add a date or a number, servers
+    of local weights a revision, gateways leave the vendor out; no name at all is taken as the same.
     """
     if not answered:
         return True
-    last = asked.rstrip("/").rsplit("/", 1)[-1]
-    return answered.startswith(asked) or answered.rsplit("/", 1)[-1].startswith(last)
+    for name in (asked, asked.rstrip("/").rsplit("/", 1)[-1]):
+        for said in (answered, answered.rsplit("/", 1)[-1]):
+            bare = name.removesuffix("-latest")
+            if said.startswith(bare) and _REVISION.fullmatch(said[len(bare) :]):
+                return True
+    return False
 
 
 def prompt_fields(request: Request) -> dict[str, Any]:
