@@ -174,6 +174,11 @@ def _estimate(arguments: argparse.Namespace) -> int:
     name = arguments.metric
     judged = read_values(arguments.values, name)
     people = as_judged(read_values(arguments.human, name), judged)
+    if not {v.prompt_id for v in people} & {v.prompt_id for v in judged}:
+        raise UsageError(
+            f"{arguments.human}: none of its {len(people)} prompts is among the {len(judged)} of "
+            f"{arguments.values}; label prompts by the ids that stand there"
+        )
     bounds = (0.0, 1.0)
     if (arguments.against is None) != (arguments.human_against is None):
         raise UsageError("--against and --human-against go together; give both or neither")

@@ -41,6 +41,7 @@ def loop(run: Run) -> Outcome:
     """
     with_baseline = run.config.evaluation.baseline != "none"
     check_rules(run.config.gate.rules, run.benchmark, with_baseline)
+    run.check_engines()
     data = read_seed(run)
     check_shots(run, data.ift)
     check_human_data(run, data)

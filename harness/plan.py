@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 CHARACTERS_A_TOKEN = 4  # of English text; no tokenizer is loaded
+WIDEST = 24  # characters of a model's name in the table
 SHOWN = 50  # seed examples that stand for the texts which the run will write
 
 
@@ -274,13 +275,18 @@ def to_rich(found: Plan) -> RenderableType:
         table.add_column(name, justify="right", no_wrap=True)
     for step in found.steps:
         figures = _figures(vars(step), "~" if step.about else "")
-        table.add_row(step.model, step.stage, *figures[: len(table.columns) - 2])
+        table.add_row(short(step.model), step.stage, *figures[: len(table.columns) - 2])
     total = _figures(found.total(), "~")
     table.add_row("all", "", *total[: len(table.columns) - 2], style="bold")
     parts: list[RenderableType] = [table, *(Text(note, style="dim") for note in found.notes)]
     for kind, text in found.prompts.items():
         parts += [Text(f"\nfirst prompt: {kind}", style="bold"), Text(plain(text))]
     return Group(*parts)
+
+
+def short(name: str) -> str:
+    """A model's name with its end, which tells checkpoints apart; figures keep their room."""
+    return name if len(name) <= WIDEST else "..." + name[3 - WIDEST :]
 
 
 def _figures(row: dict[str, Any], about: str) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.engines.caller import Caller
-from backends.engines.engine import Engine
+from backends.engines.engine import Engine, Ready
 from backends.models import model_folder
 from backends.prices import PriceFile
 from backends.registry import open_engine, open_trainer
@@ -117,6 +117,18 @@ class Run:
         engine, _, model = self.config.judge.model.partition(":")
         caller = self._caller("judge", engine, model, self.config.judge.options)
         return Judge(self.spec, caller, self.config.judge.model, False)
+
+    def check_engines(self) -> None:
+        """Raises SrlmError where an engine can say already that no call will succeed."""
+        models = [(self.config.engine.name, str(self.base), self.config.engine.options)]
+        if self.config.judge.model != "self":
+            engine, _, model = self.config.judge.model.partition(":")
+            models.append((engine, model, self.config.judge.options))
+        for name, model, options in models:
+            opened = open_engine(name, model, options)
+            if isinstance(opened, Ready):
+                opened.ready()
+            opened.close()
 
     def judge_identity(self) -> str:
         """What names the weights of a judge from outside. Opens no cache: the folder may not be

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,6 +43,7 @@ from results.errors import UsageError
 from results.plugins import complete_options
 from results.records import Judgment, PairJudgment, Value
 from results.store import RecordFile, write_json
+from results.text import excerpt
 from results.weights import text_hash
 
 # What changes no answer may differ when a validation is gone on with: sections and settings.
@@ -177,7 +179,13 @@ def plan(task: Task) -> Plan:
         step_of(task.config.model, "judgments", silent.asked, silent.config, task.price, options)
     )
     found.prompts["judgments"] = text_of(silent.asked[0])
-    found.notes = notes_on_price({"judge": task.price})
+    n = len(task.held.ranked) or len(task.held.pairs)
+    what = "prompts" if task.held.ranked else "pairs"
+    found.notes = [
+        f"{n} of {task.data.of} {what} of {task.data.name} ({task.data.format})",
+        *task.held.notes,
+        *notes_on_price({"judge": task.price}),
+    ]
     return found
 
 
@@ -214,6 +222,8 @@ def validate(task: Task, folder: Path, display: Display, by: Conventions,
             task.engine.close()
         share = unscored_share(judgments)
         display.finish(task.spec.name, "judgments", f"{len(judgments)}, {share:.1%} unscored")
+    failed = Counter(j.text for j in judgments if j.finish_reason == "error")
+    why = [f"{n} calls failed: {excerpt(text, 200)}" for text, n in failed.most_common(3)]
     figures, values = measured(task.spec, held, judgments, by, config.fit, other)
     found = Validation(
         judge=task.spec.name,
@@ -222,7 +232,7 @@ def validate(task: Task, folder: Path, display: Display, by: Conventions,
         **on,
         scale=task.spec.scale if task.spec.kind == "pointwise" else None,
         min_scored=task.spec.min_scored,
-        **{**figures, "notes": [*held.notes, *figures.get("notes", [])]},
+        **{**figures, "notes": [*why, *held.notes, *figures.get("notes", [])]},
     )
     RecordFile(folder / "values.jsonl", Value).replace(values)
     write_json(folder / "metrics.json", found.model_dump(mode="json"))

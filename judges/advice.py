@@ -63,7 +63,8 @@ def advise(sights: Sights) -> list[str]:
         )
         return found
     value, high = sights.accuracy.value, sights.accuracy.high
-    if high is not None and high + (sights.tied or 0.0) / 2 < 0.5:
+    # Of pairs with ties as a third answer, less than half right is no sign of that.
+    if high is not None and sights.tied is not None and high + sights.tied / 2 < 0.5:
         found.append(
             "it prefers what people reject: check that rank 0 is the best response and that the "
             "rubric's highest score is the best one"

@@ -130,3 +130,12 @@ class StreamingEngine(Protocol):
     ) -> Flight:
         """Begins all calls; arguments as in ``Engine.generate``."""
         ...
+
+
+@runtime_checkable
+class Ready(Protocol):
+    """An engine that can tell before any work that no call will succeed."""
+
+    def ready(self) -> None:
+        """Raises SrlmError then."""
+        ...

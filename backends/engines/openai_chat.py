@@ -18,7 +18,7 @@ from backends.engines.engine import Completion, Flight, GenerateConfig, Request
 from backends.engines.limits import PerMinute
 from backends.engines.server_calls import ServerCalls
 from backends.models import OPENAI_EXTRA
-from results.errors import UsageError
+from results.errors import SrlmError, UsageError
 from results.plugins import require
 from results.weights import text_hash, weights_hash
 
@@ -93,6 +93,14 @@ class OpenAIEngine:
         self._dialect = Dialect()
         self._batch = batch
 
+    def ready(self) -> None:
+        """Raises SrlmError where no call can succeed, as far as this machine alone can tell."""
+        if OPENAI in self._terms.urls and not self._terms.key:
+            raise SrlmError(
+                f"{OPENAI}: the environment variable {self._terms.key_env} with the key is not "
+                "set; export it, or name another server (base_url)"
+            )
+
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
         """One batch of all: the server forms its own."""
         return [list(range(len(requests)))] if requests else []
@@ -101,6 +109,7 @@ class OpenAIEngine:
         self, requests: Sequence[Request], seeds: Sequence[int], config: GenerateConfig
     ) -> Flight:
         """Begins all calls; their answers come in the order in which they finish."""
+        self.ready()
         before = time.monotonic()
         import openai  # noqa: F401  (its 0.7 s are start-up, not computation)
 

@@ -52,7 +52,7 @@ class ServerCalls:
         while left:
             group, error = self._look()
             left -= len(group)
-            if group:
+            if group or self.notes:
                 yield group
             if error is not None:
                 raise error
@@ -64,6 +64,8 @@ class ServerCalls:
         group: list[tuple[int, Completion]] = []
         # Nothing is taken before the moment is over: an interruption finds all of it in the queue.
         while self._out.empty():
+            if self.notes:
+                return [], None  # to be told now, not with the next answer
             time.sleep(MOMENT_S)
         found = self._out.get()
         while True:
@@ -209,6 +211,10 @@ class ServerCalls:
             if found.done is not None:
                 return found.done
             if found.wait is None:  # the server is away: that is not this call's fault
+                self._tell(
+                    f"{endpoint.url}: no connection; it is tried for "
+                    f"{self._terms.down_timeout_s:g} s (down_timeout_s)"
+                )
                 give_up_when_all_are_down(self._terms, endpoints, found.why)
             elif attempts == self._terms.max_retries:
                 why = f"{attempts + 1} attempts, the last: {found.why}"
