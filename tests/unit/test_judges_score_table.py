@@ -98,11 +98,16 @@ def test_a_bad_line_is_named_as_ever(tmp_path: Path, line: str) -> None:
     assert str(new.value) == str(known.value)
 
 
+@pytest.mark.parametrize("score", ["3", True, [3]])
+def test_what_is_no_number_is_no_score_of_ours(tmp_path: Path, score: object) -> None:
+    (tmp_path / "j.jsonl").write_text(json.dumps(GOOD | {"score": score}))
+    with pytest.raises(SrlmError, match=r"j\.jsonl:1: score: found"):
+        read_jsonl(tmp_path / "j.jsonl", Judgment)
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        {"score": "3"},
-        {"score": True},
         {"draw": 2.0},
         {"score": -0.0},
         {"score": 0.1234567890123456789},
