@@ -107,6 +107,9 @@ class FakeServer:
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
         await runner.cleanup()
+        await asyncio.sleep(
+            0.05
+        )  # sockets that were just closed are let go in the loop's next turns
 
     def _stranger(self, request: web.Request) -> web.Response | None:
         sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
