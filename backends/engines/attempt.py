@@ -16,7 +16,7 @@ from backends.engines.dialect import (
     same_model,
     shares,
 )
-from backends.engines.endpoints import Endpoint, Terms, key_refused, no_logprobs
+from backends.engines.endpoints import Endpoint, Terms, key_refused
 from backends.engines.engine import Completion, GenerateConfig, Request, Usage
 from results.errors import SrlmError
 from results.text import excerpt
@@ -58,7 +58,7 @@ async def attempt(terms: Terms, dialect: Dialect, endpoint: Endpoint, request: R
         tell: given a line that the user should know.
 
     Raises:
-        SrlmError: every call would fail the same.
+        SrlmError, NoLogprobs: every call would fail the same.
     """
     import openai
 
@@ -96,11 +96,9 @@ async def attempt(terms: Terms, dialect: Dialect, endpoint: Endpoint, request: R
         if len(done) < settings.get("n", 1) and not dialect.one_draw:
             dialect.one_draw = True
             tell(f"{endpoint.url}: gives one draw a request, whatever n is")
-        return Outcome(done[:draws], "", 0.0)
+        return Outcome(done, "", 0.0)
     except TimeoutError:
         return Outcome(None, f"no answer in {terms.timeout_s:g} s", 0.0)
-    except NoLogprobs as error:
-        raise no_logprobs(terms, endpoint, error) from None
     except openai.APIStatusError as error:
         endpoint.answered()
         return _refusal(terms, dialect, endpoint, error, settings, draws, tell)
@@ -132,14 +130,11 @@ def _refusal(terms: Terms, dialect: Dialect, endpoint: Endpoint, error: Any,
                 "run the same command again later"
             )
         return Outcome(None, why, order)
-    if status in (400, 422):
-        try:
-            learned = dialect.learn(settings, error.param, str(error.message))
-        except NoLogprobs as refused:
-            raise no_logprobs(terms, endpoint, refused) from None
-        if learned:
-            tell(f"{endpoint.url}: {learned}")
-            return Outcome(None, why, AT_ONCE_S)
+    if status in (400, 422) and (
+        learned := dialect.learn(settings, error.param, str(error.message))
+    ):
+        tell(f"{endpoint.url}: {learned}")
+        return Outcome(None, why, AT_ONCE_S)
     if status == 404:
         raise SrlmError(
             f"{endpoint.url}: model {terms.model!r} or its path is not there ({why}); "

@@ -86,7 +86,9 @@ class Caller:
     price: Price | None = None
     max_cost: float | None = None
     tally: Tally = field(default_factory=Tally)
-    _failed: int = 0  # over all runs of this caller: they count towards max_calls
+    _failed: int = field(
+        default=0, init=False
+    )  # over all runs of this caller: they count towards max_calls
 
     def keys(self, requests: Sequence[Request], config: GenerateConfig) -> list[str]:
         """The cache key of every request."""

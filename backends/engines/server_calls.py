@@ -16,8 +16,14 @@ from contextlib import suppress
 from typing import Any
 
 from backends.engines.attempt import attempt, failure
-from backends.engines.dialect import Dialect
-from backends.engines.endpoints import Endpoint, Terms, check_model, give_up_when_all_are_down
+from backends.engines.dialect import Dialect, NoLogprobs
+from backends.engines.endpoints import (
+    Endpoint,
+    Terms,
+    check_model,
+    give_up_when_all_are_down,
+    no_logprobs,
+)
 from backends.engines.engine import Completion, GenerateConfig, Request
 
 FIRST_WAIT_S, GROWTH, LONGEST_WAIT_S = 0.25, 1.5, 30.0  # between attempts, before jitter
@@ -34,6 +40,7 @@ class ServerCalls:
         self.retried = 0
         self.notes: list[str] = []
         self._told: list[str] = []
+        self._taken: list[tuple[int, Completion]] = []
         self._terms, self._dialect = terms, dialect
         self._requests, self._seeds, self._config = requests, seeds, config
         self._out: queue.SimpleQueue[tuple[int, Completion] | BaseException | None] = (
@@ -50,33 +57,31 @@ class ServerCalls:
         """Groups of finished calls. Raises SrlmError where no call can succeed."""
         left = len(self._requests)
         while left:
-            group, error = self._look()
+            error = self._look()
+            group, self._taken = self._taken, []
             left -= len(group)
-            if group or self.notes:
+            if group or error is None:  # empty where there is a note alone, to be told now
                 yield group
             if error is not None:
                 raise error
 
-    def _look(self) -> tuple[list[tuple[int, Completion]], BaseException | None]:
-        """Waits for one answer and takes what else comes in a moment: what is stored together costs
-        one write to the disk.
+    def _look(self) -> BaseException | None:
+        """Waits for an answer or a note and takes what else comes in a moment: what is stored
+        together costs one write to the disk. An interruption meanwhile loses nothing: ``stop``
+        gives out what is taken.
         """
-        group: list[tuple[int, Completion]] = []
-        # Nothing is taken before the moment is over: an interruption finds all of it in the queue.
-        while self._out.empty():
-            if self.notes:
-                return [], None  # to be told now, not with the next answer
+        error = self._take()
+        if error is None:
             time.sleep(MOMENT_S)
+        while error is None and not self._out.empty():
+            error = self._take()
+        return error
+
+    def _take(self) -> BaseException | None:
         found = self._out.get()
-        while True:
-            if isinstance(found, BaseException):
-                return group, found
-            if found is not None:
-                group.append(found)
-            try:
-                found = self._out.get_nowait()
-            except queue.Empty:
-                return group, None
+        if isinstance(found, tuple):
+            self._taken.append(found)
+        return found if isinstance(found, BaseException) else None
 
     def stop(self) -> list[tuple[int, Completion]]:
         """Ends the flight; see ``engine.Flight``."""
@@ -86,14 +91,10 @@ class ServerCalls:
             with suppress(RuntimeError):  # it ended in this very moment
                 self._loop.call_soon_threadsafe(self._wake.set)
         self._thread.join()
-        rest: list[tuple[int, Completion]] = []
-        while True:
-            try:
-                found = self._out.get_nowait()
-            except queue.Empty:
-                return rest
-            if isinstance(found, tuple):
-                rest.append(found)
+        while not self._out.empty():  # the only writer has ended
+            self._take()
+        rest, self._taken = self._taken, []
+        return rest
 
     def _in_thread(self) -> None:
         try:
@@ -205,6 +206,8 @@ class ServerCalls:
                     self._terms, self._dialect, endpoint, self._requests[unit[0]],
                     self._seeds[unit[0]], len(unit), self._config, self._tell,
                 )  # fmt: skip
+            except NoLogprobs as error:
+                raise no_logprobs(self._terms, endpoint, error) from None
             finally:
                 endpoint.load -= 1
                 endpoint.slots.release()
@@ -260,3 +263,4 @@ class ServerCalls:
         if line not in self._told:
             self._told.append(line)
             self.notes.append(line)
+            self._out.put(None)  # wakes who waits

@@ -146,6 +146,19 @@ def test_a_refused_setting_is_found_out_once_and_remembered(name: str, tmp_path:
             assert server.bodies[-1]["max_completion_tokens"] == 50
 
 
+def test_a_note_is_told_at_once_and_nobody_spins_for_it() -> None:
+    with FakeServer(refuses=("seed",), seconds=0.4) as server:
+        flight = OpenAIEngine("m", base_url=server.url).start(chats(3), range(3), CONFIG)
+        groups = []
+        for group in flight:
+            groups.append(group)
+            if len(groups) == 1:
+                assert (group, len(flight.notes)) == ([], 1)  # before any answer
+        flight.stop()
+    assert sum(map(len, groups)) == 3
+    assert len(groups) <= 4  # though nobody took the note away
+
+
 def test_another_bad_request_is_an_error_and_not_repeated() -> None:
     with FakeServer(fault=lambda body, attempt: "400") as server:
         found = ask(server, chats(3))
