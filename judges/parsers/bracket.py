@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from judges.parsers.parsed import Parsed, Shown, judgment_start, none, raw_span, visible
+from judges.parsers.parsed import Parsed, Shown, judgment_start, none, opening, raw_span, visible
 
 _TWO = re.compile(r"\[\[([0-9]+(?:\.[0-9]*)?)\]\]")
 _ONE = re.compile(r"\[([0-9]+(?:\.[0-9]*)?)\]")
@@ -21,12 +21,10 @@ def bracket_rating(text: str, cut: bool, scale: tuple[int, int]) -> Parsed:
     The closing bracket ends the number, so a cut completion is read too. A number off the scale is
     ``out_of_range``, where published code keeps it.
     """
-    seen = visible(text)
-    start = judgment_start(seen)
-    if not seen.strip():
-        return none("empty")
-    if start is None:
-        return none("no_score")
+    begun = opening(text, "no_score")
+    if isinstance(begun, Parsed):
+        return begun
+    seen, start = begun
     found = _TWO.search(seen, start) or _ONE.search(seen, start)
     if found is None:
         return none("length" if cut else "no_score")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from judges.parsers.parsed import Parsed, judgment_start, none, raw_span, visible
+from judges.parsers.parsed import Parsed, none, opening, raw_span
 
 # What follows the number may be a fraction of the top ("/5"); "4/10" is of another scale.
 _NUMBER = r"(-?[0-9]+(?:\.[0-9]+)?)(?![0-9])(?:\s*/\s*([0-9]+))?"
@@ -28,12 +28,10 @@ def first_score(text: str, cut: bool, scale: tuple[int, int], label: str = "Scor
     that differs from another ``label: k`` is ``ambiguous``; one that is followed by the next
     criterion is ``partial``. Arguments as in ``final_score_line``.
     """
-    seen = visible(text)
-    start = judgment_start(seen)
-    if not seen.strip():
-        return none("empty")
-    if start is None:
-        return none("no_score")
+    begun = opening(text, "no_score")
+    if isinstance(begun, Parsed):
+        return begun
+    seen, start = begun
     words = r"\s+".join(map(re.escape, label.split()))
     pattern = re.compile(rf"(?<![\w-]){words}[*_`\s]*:[*_`\s]*{_NUMBER}", re.IGNORECASE)
     found = list(pattern.finditer(seen, start))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from judges.parsers.parsed import Parsed, Shown, judgment_start, none, raw_span, visible
+from judges.parsers.parsed import Parsed, Shown, none, opening, raw_span
 
 _RESULT = re.compile(r"\[RESULT\]", re.IGNORECASE)
 _NUMBER = re.compile(r"[\s:(*]*(-?[0-9]+(?:\.[0-9]+)?)[\s)*]*\.?")
@@ -20,13 +20,13 @@ def result_mark(text: str, cut: bool, scale: tuple[int, int]) -> Parsed:
 
     What follows the last mark must be the number and no more; an earlier mark has no say.
     """
-    seen = visible(text)
-    start = judgment_start(seen)
     if cut:
         return none("length")
-    if not seen.strip():
-        return none("empty")
-    marks = [] if start is None else list(_RESULT.finditer(seen, start))
+    begun = opening(text, "no_score")
+    if isinstance(begun, Parsed):
+        return begun
+    seen, start = begun
+    marks = list(_RESULT.finditer(seen, start))
     if not marks:
         return none("no_score")
     value = _NUMBER.fullmatch(seen, marks[-1].end(), len(seen.rstrip()))
@@ -45,12 +45,10 @@ def output_verdict(text: str, cut: bool, scale: tuple[int, int]) -> Parsed:
     Where the latter stands several times the last one is the conclusion; published code takes the
     first. ``scale`` is not used.
     """
-    seen = visible(text)
-    start = judgment_start(seen)
-    if not seen.strip():
-        return none("empty")
-    if start is None:
-        return none("no_verdict")
+    begun = opening(text, "no_verdict")
+    if isinstance(begun, Parsed):
+        return begun
+    seen, start = begun
     alone = _BARE_OUTPUT.fullmatch(seen, start)
     better = list(_BETTER_OUTPUT.finditer(seen, start))
     found = alone or (better[-1] if better else None)
@@ -65,11 +63,11 @@ def leading_verdict(text: str, cut: bool, scale: tuple[int, int]) -> Parsed:
     Reasons and a reference may follow, so a cut completion is read too, unless it is that line
     alone. ``scale`` is not used.
     """
-    seen = visible(text)
-    start = judgment_start(seen)
-    if not seen.strip():
-        return none("empty")
-    found = None if start is None else _LEADING.match(seen, start)
+    begun = opening(text, "no_verdict")
+    if isinstance(begun, Parsed):
+        return begun
+    seen, start = begun
+    found = _LEADING.match(seen, start)
     if found is None:
         return none("no_verdict")
     if cut and found.end(1) == len(seen):
@@ -86,12 +84,10 @@ def last_word(
     limit of one token always cuts: ``cut`` matters only where the answer is not the whole text.
     ``scale`` is not used.
     """
-    seen = visible(text)
-    start = judgment_start(seen)
-    if not seen.strip():
-        return none("empty")
-    if start is None:
-        return none("no_verdict")
+    begun = opening(text, "no_verdict")
+    if isinstance(begun, Parsed):
+        return begun
+    seen, start = begun
     said = seen[start:].rstrip()
     word = (said.split(None) or [""])[-1]
     if word not in (first, second) or (cut and said.lstrip() != word):
@@ -107,11 +103,11 @@ def patterns(
 
     ``scale`` is not used. An expression that is none, or that both are, matches nothing.
     """
-    seen = visible(text)
-    start = judgment_start(seen)
-    if not seen.strip():
-        return none("empty")
-    if start is None or first == second:
+    begun = opening(text, "no_verdict")
+    if isinstance(begun, Parsed):
+        return begun
+    seen, start = begun
+    if first == second:
         return none("no_verdict")
     try:
         found = [re.compile(pattern).search(seen, start) for pattern in (first, second)]

@@ -115,3 +115,14 @@ def bare(line: str) -> str:
 def same_words(left: str, right: str) -> bool:
     """Whether two texts are the same words, in any case and spacing."""
     return " ".join(left.split()).lower() == " ".join(right.split()).lower()
+
+
+def opening(text: str, missing: Reason) -> tuple[str, int] | Parsed:
+    """Returns the text as a reader sees it and where the judgment in it begins; or why there is
+    none: ``empty``, or ``missing`` where all of it is reasoning that was not closed.
+    """
+    seen = visible(text)
+    if not seen.strip():
+        return none("empty")
+    start = judgment_start(seen)
+    return none(missing) if start is None else (seen, start)

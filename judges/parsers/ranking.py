@@ -8,7 +8,7 @@ import re
 import warnings
 from typing import Any
 
-from judges.parsers.parsed import Parsed, judgment_start, none, visible
+from judges.parsers.parsed import Parsed, none, opening
 
 _FENCED = re.compile(r"```(?:json|python)?\s*(.*?)```", re.DOTALL)
 
@@ -34,11 +34,11 @@ def ranking(
     """
     if cut:
         return none("length")
-    seen = visible(text)
-    start = judgment_start(seen)
-    if not seen.strip():
-        return none("empty")
-    rows = None if start is None else _data(seen[start:])
+    begun = opening(text, "no_verdict")
+    if isinstance(begun, Parsed):
+        return begun
+    seen, start = begun
+    rows = _data(seen[start:])
     if key and isinstance(rows, dict):
         rows = rows.get(key)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
