@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 from harness import judge_arguments
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import RenderableType
+
     from benchmarks.human_data import HumanData
     from benchmarks.judge_validation import Conventions, Validation
 
@@ -75,7 +79,7 @@ def _validate(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.out or task.default_folder()
     with Display() as display, RunLock(folder):
         found = validate(task, folder, display, _by(arguments), arguments.other)
-    _print(found, arguments.json)
+    _print_validation(found, arguments.json)
     print(f"kept in {folder}", file=sys.stderr)
     unscored = found.unscored
     if unscored.of and unscored.n / unscored.of > task.config.judge.max_unscored:
@@ -123,7 +127,7 @@ def _agreement(arguments: argparse.Namespace) -> int:
         **figures,
         notes=[*held.notes, *notes.lines(), *more],
     )
-    _print(found, arguments.json)
+    _print_validation(found, arguments.json)
     return 0
 
 
@@ -139,34 +143,34 @@ def _scale(text: str) -> tuple[int, int]:
     return low, high
 
 
-def _print(found: Validation, as_json: bool) -> None:
+def _print(as_json: bool, document: dict[str, Any], table: Callable[[], RenderableType]) -> None:
+    """One JSON document, or the table that is then made."""
     if as_json:
-        print(json.dumps(found.model_dump(mode="json"), indent=2))
+        print(json.dumps(document, indent=2))
         return
     from rich.console import Console
 
+    Console(highlight=False).print(table())
+
+
+def _print_validation(found: Validation, as_json: bool) -> None:
     from harness import judge_tables
 
-    Console(highlight=False).print(judge_tables.validation(found))
+    _print(as_json, found.model_dump(mode="json"), lambda: judge_tables.validation(found))
 
 
 def _compare(arguments: argparse.Namespace) -> int:
+    from harness import judge_tables
     from harness.comparison import compare_folders
 
     found, names = compare_folders(arguments.a, arguments.b)
-    if arguments.json:
-        document = {"a": names[0], "b": names[1], **found.model_dump(mode="json")}
-        print(json.dumps(document, indent=2))
-        return 0
-    from rich.console import Console
-
-    from harness import judge_tables
-
-    Console(highlight=False).print(judge_tables.comparison(found, names))
+    document = {"a": names[0], "b": names[1], **found.model_dump(mode="json")}
+    _print(arguments.json, document, lambda: judge_tables.comparison(found, names))
     return 0
 
 
 def _estimate(arguments: argparse.Namespace) -> int:
+    from harness import judge_tables
     from harness.comparison import as_judged, read_values
     from results.errors import UsageError
     from results.prediction_powered import differences, prediction_powered_mean
@@ -188,12 +192,6 @@ def _estimate(arguments: argparse.Namespace) -> int:
         judged, people = differences(name, judged, others[0]), differences(name, people, others[1])
         bounds = (-1.0, 1.0)
     found = prediction_powered_mean(name, judged, people, arguments.target, bounds, arguments.seed)
-    if arguments.json:
-        print(json.dumps(found.model_dump(mode="json"), indent=2))
-        return 0
-    from rich.console import Console
-
-    from harness import judge_tables
-
-    Console(highlight=False).print(judge_tables.estimate(found))
+    document = found.model_dump(mode="json")
+    _print(arguments.json, document, lambda: judge_tables.estimate(found))
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.judge_validation import Validation
@@ -44,19 +44,21 @@ def validation(found: Validation) -> RenderableType:
     return Group(*parts)
 
 
-def metrics(found: Mapping[str, Metric], names: str = "") -> RenderableType:
-    """A line a metric: value with interval, and coverage; below, why a null is null."""
+def metrics(found: Mapping[str, Metric], label: Callable[[str], str] = heading) -> RenderableType:
+    """A line a metric, called as ``label`` says: value with interval, and coverage; below, why a
+    null is null.
+    """
     from rich.console import Group
     from rich.text import Text
 
-    shown = {f"{names}{name}" if names else heading(name): m for name, m in found.items()}
+    shown = {label(name): m for name, m in found.items()}
     rows = [
-        [label, cell(m.name, m.model_dump() | {"n": None}), f"{m.n} of {m.of}"]
-        for label, m in shown.items()
+        [name, cell(m.name, m.model_dump() | {"n": None}), f"{m.n} of {m.of}"]
+        for name, m in shown.items()
     ]
     why = [
-        Text(one_line(f"{label}: {m.reason}"), style="dim")
-        for label, m in shown.items()
+        Text(one_line(f"{name}: {m.reason}"), style="dim")
+        for name, m in shown.items()
         if m.value is None and m.reason
     ]
     return Group(table(["", "value [low, high]", "coverage"], rows), *why)
@@ -156,7 +158,7 @@ def _diagnosis(found: Diagnosis) -> list[RenderableType]:
     parts: list[RenderableType] = [Text("\nwhere it fails", style="bold"), metrics(found.metrics)]
     if found.categories:
         parts += [Text("\npairwise accuracy by category", style="bold"),
-                  metrics(found.categories, names=" ")]  # fmt: skip
+                  metrics(found.categories, str)]  # fmt: skip
     most = max((bar.n for bar in found.histogram), default=0)
     if most:
         parts.append(Text("\nscores of single draws", style="bold"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from backends.collect import collect
@@ -10,6 +10,7 @@ from backends.engines.caller import Answer, Caller
 from backends.engines.engine import Request
 from judges.pairwise import JudgedPair, pair_orders, pair_request, to_pair_judgment
 from judges.pointwise import generate_config, judge_request, to_judgment
+from judges.rankings import RankedPrompt
 from judges.spec import JudgeSpec
 from judges.spec_parts import Kind
 from judges.turns import Turns, refuse_data
@@ -37,6 +38,15 @@ class Response:
     response_id: str
     text: Turns
     reference: Turns | None = None
+
+
+def ranked_responses(rankings: Iterable[RankedPrompt]) -> list[Response]:
+    """All responses of human-ranked prompts, as a judge is shown them."""
+    return [
+        Response(item.id, item.prompt, response.id, response.text, item.reference)
+        for item in rankings
+        for response in item.responses
+    ]
 
 
 def judge_responses(judge: Judge, responses: Sequence[Response], file: RecordFile[Judgment],

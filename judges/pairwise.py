@@ -11,11 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from backends.engines.caller import logprobs_record
 from backends.engines.engine import Completion, Request
 from judges.expected import expected_verdict
 from judges.labels import Choice, LabelledPair
-from judges.pointwise import prompt_text, request
+from judges.pointwise import call_fields, prompt_text, request
 from judges.spec import JudgeSpec
 from judges.template import fill
 from judges.turns import Turns, texts
@@ -105,11 +104,7 @@ def to_pair_judgment(
         status="unscored" if parsed.verdict is None else "scored",
         verdict=None if parsed.verdict is None else _MEANS[order][parsed.verdict],
         reason=parsed.reason,
-        text=completion.text,
-        finish_reason=completion.finish_reason,
-        tokens=completion.usage.completion_tokens,
-        call=call,
-        logprobs=logprobs_record(completion),
+        **call_fields(completion, call),
     )
 
 

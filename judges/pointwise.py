@@ -7,6 +7,7 @@ import math
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from backends.engines.caller import logprobs_record
 from backends.engines.engine import Completion, GenerateConfig, Request
@@ -103,6 +104,17 @@ def generate_config(spec: JudgeSpec, seed: int) -> GenerateConfig:
     )
 
 
+def call_fields(completion: Completion, call: str) -> dict[str, Any]:
+    """Returns what a judgment of any kind keeps of its call; ``call`` is its cache key."""
+    return {
+        "text": completion.text,
+        "finish_reason": completion.finish_reason,
+        "tokens": completion.usage.completion_tokens,
+        "call": call,
+        "logprobs": logprobs_record(completion),
+    }
+
+
 def to_judgment(
     spec: JudgeSpec, prompt_id: str, response_id: str, draw: int, completion: Completion, call: str
 ) -> Judgment:
@@ -120,11 +132,7 @@ def to_judgment(
         status="unscored" if parsed.score is None else "scored",
         score=parsed.score,
         reason=parsed.reason,
-        text=completion.text,
-        finish_reason=completion.finish_reason,
-        tokens=completion.usage.completion_tokens,
-        call=call,
-        logprobs=logprobs_record(completion),
+        **call_fields(completion, call),
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from judges.pointwise import Key
 from results.lines import iter_jsonl
 from results.pooled import Codes
-from results.records import Judgment
+from results.records import Judgment, Unscored
 from results.stats import Array
 
 WHOLE = 2**53  # whole numbers of at most this size are exact as floats, and so are their sums
@@ -31,6 +31,10 @@ class ScoreTable:
     response: Codes
     score: Array
     reasons: dict[str, int]
+
+    def unscored(self) -> Unscored:
+        """Returns how many judgments have no score, and why."""
+        return Unscored(n=sum(self.reasons.values()), of=len(self.score), reasons=self.reasons)
 
     def means(self, min_scored: int = 1) -> dict[Key, float | None]:
         """Returns each response's mean score, None with fewer than ``min_scored`` scored draws.

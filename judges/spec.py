@@ -125,6 +125,16 @@ class JudgeSpec(Part):
         return slots(self.rubric, self.kind)
 
 
+def with_draws(spec: JudgeSpec, draws: int | None) -> JudgeSpec:
+    """Returns the judge with another number of draws (None: its own), never asking for more scored
+    draws than there are.
+    """
+    if draws is None:
+        return spec
+    update = {"draws": draws, "min_scored": min(spec.min_scored, draws)}
+    return JudgeSpec.model_validate({**spec.model_dump(exclude_unset=True), **update})
+
+
 def prompt_hash(spec: JudgeSpec) -> str:
     """Returns 16 hex digits that name the prompt's text: equal texts, equal hash."""
     text = spec.rubric + (f"\0{spec.system}" if spec.system else "")
