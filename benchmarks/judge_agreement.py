@@ -11,7 +11,7 @@ from benchmarks.benchmark import Evaluation
 from benchmarks.human_data import read_human_data
 from benchmarks.human_data.split import bare_text, split_prompts
 from judges.agreement import CONVENTIONS, judge_metrics
-from judges.judging import Judge, Response, judge_responses
+from judges.judging import Judge, judge_responses, ranked_responses
 from judges.pointwise import cluster_of, mean_scores
 from judges.rankings import RankedPrompt
 from results.errors import UsageError
@@ -26,12 +26,7 @@ JUDGE_METRICS = (*CONVENTIONS, "unscored_rate")
 def measure_agreement(judge: Judge, rankings: list[RankedPrompt], file: RecordFile[Judgment],
                       seed: int) -> Evaluation:  # fmt: skip
     """The judge metrics of ``judge`` on ``rankings``; its judgments are kept in ``file``."""
-    responses = [
-        Response(ranked.id, ranked.prompt, response.id, response.text, ranked.reference)
-        for ranked in rankings
-        for response in ranked.responses
-    ]
-    judgments = judge_responses(judge, responses, file, seed)
+    judgments = judge_responses(judge, ranked_responses(rankings), file, seed)
     scores = {key: score.mean for key, score in mean_scores(judgments, judge.spec).items()}
     metrics, values = judge_metrics(rankings, scores, judge.spec.scale, seed=seed)
     unscored = _unscored_values(rankings, judgments)

@@ -22,14 +22,14 @@ from judges.diagnosis import Diagnosis, diagnose
 from judges.fitness import Fitness, pairwise_fitness, ranked_fitness
 from judges.fitness_checks import Criterion
 from judges.human_agreement import human_agreement
-from judges.judging import Judge, Response, judge_pairs, judge_responses
+from judges.judging import Judge, judge_pairs, judge_responses, ranked_responses
 from judges.labels import Choice, LabelledPair
 from judges.pair_agreement import pair_metrics
 from judges.pair_counts import Annotators, pair_notes
 from judges.pairwise import Verdict, pair_verdicts, to_judged
 from judges.pointwise import Key
 from judges.rankings import RankedPrompt
-from judges.score_table import ScoreTable, score_table
+from judges.score_table import score_table
 from judges.spec import JudgeSpec
 from judges.turns import refuse_data
 from results.errors import UsageError
@@ -140,8 +140,7 @@ def refuse_held(spec: JudgeSpec, held: HeldAgainst) -> None:
     refuse_data(
         spec,
         [
-            *((p.prompt, {"response": r.text}, p.reference) for p in held.ranked
-              for r in p.responses),
+            *((r.prompt, {"response": r.text}, r.reference) for r in ranked_responses(held.ranked)),
             *((p.prompt, {"first": p.first, "second": p.second}, p.reference) for p in held.pairs),
         ],
     )  # fmt: skip
@@ -150,12 +149,8 @@ def refuse_held(spec: JudgeSpec, held: HeldAgainst) -> None:
 def judge_ranked(judge: Judge, ranked: Sequence[RankedPrompt], folder: Path,
                  seed: int) -> list[Judgment]:  # fmt: skip
     """Asks a pointwise judge; its judgments are kept in ``folder``."""
-    responses = [
-        Response(item.id, item.prompt, response.id, response.text, item.reference)
-        for item in ranked
-        for response in item.responses
-    ]
-    return judge_responses(judge, responses, RecordFile(folder / "judgments.jsonl", Judgment), seed)
+    file = RecordFile(folder / "judgments.jsonl", Judgment)
+    return judge_responses(judge, ranked_responses(ranked), file, seed)
 
 
 def judge_labelled(judge: Judge, pairs: Sequence[LabelledPair], folder: Path,
@@ -167,7 +162,7 @@ def judge_labelled(judge: Judge, pairs: Sequence[LabelledPair], folder: Path,
 
 def measure_ranked(
     ranked: Sequence[RankedPrompt],
-    judgments: ScoreTable | Iterable[Judgment],
+    judgments: Iterable[Judgment],
     scale: tuple[int, int],
     min_scored: int = 1,
     by: Conventions = Conventions(),
@@ -185,16 +180,14 @@ def measure_ranked(
         criterion: of the verdict; null: none is given.
         other: name and mean scores of another judge, which must not be surely better.
     """
-    table = judgments if isinstance(judgments, ScoreTable) else score_table(judgments)
+    table = score_table(judgments)
     means = table.means(min_scored)
     rule = by.unscored or "drop"
     metrics, values = judge_metrics(ranked, means, scale, rule, by.seed, by.rounds, by.confidence)
     own = by.own
     found: dict[str, Any] = {
         "metrics": metrics,
-        "unscored": Unscored(
-            n=sum(table.reasons.values()), of=len(table.score), reasons=table.reasons
-        ),
+        "unscored": table.unscored(),
         "diagnosis": diagnose(
             ranked,
             table,

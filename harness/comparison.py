@@ -37,9 +37,10 @@ def read_values(path: Path, metric: str) -> list[Value]:
     """
     if path.is_dir():
         file = RecordFile(path / "values.jsonl", Value)
-        found = [value for value in file.read() if value.metric == metric]
+        values = file.read()
+        found = [value for value in values if value.metric == metric]
         if not found:
-            known = sorted({value.metric for value in file.read()})
+            known = sorted({value.metric for value in values})
             raise UsageError(
                 f"{file.path}: no values of {metric!r}; it has {', '.join(known) or 'none'}"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib.resources
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -57,14 +58,11 @@ def load_recipe(name_or_path: str, overrides: list[str]) -> Loaded:
     path = _find(name_or_path)
     tree, origins = _read(path)
     own: dict[str, Any] = {}
-    for text in overrides:
-        key, found, value = text.partition("=")
-        if not found or not key:
-            raise UsageError(f"override {text!r}: expected key.sub=value")
-        _set(tree, key.split("."), _scalar(text, value), text)
+    for text, key, value in _assignments(overrides):
+        _set(tree, key.split("."), value, text)
         origins = {k: v for k, v in origins.items() if not _under(k, key)} | {key: "override"}
         if _under(key, "gate"):
-            _set(own, key.split("."), _scalar(text, value), text)
+            _set(own, key.split("."), value, text)
     # A rules file named on the command line lies where the command was given.
     _read_rules(own, Path(), "override")
     tree = _merge(tree, own)
@@ -78,12 +76,18 @@ def load_recipe(name_or_path: str, overrides: list[str]) -> Loaded:
 def read_overrides(overrides: list[str]) -> dict[str, Any]:
     """``key.sub=value`` texts as nested mappings; UsageError on one that is not of this form."""
     tree: dict[str, Any] = {}
+    for text, key, value in _assignments(overrides):
+        _set(tree, key.split("."), value, text)
+    return tree
+
+
+def _assignments(overrides: list[str]) -> Iterator[tuple[str, str, Any]]:
+    """(text, key, value) of each ``key.sub=value``."""
     for text in overrides:
         key, found, value = text.partition("=")
         if not found or not key:
             raise UsageError(f"override {text!r}: expected key.sub=value")
-        _set(tree, key.split("."), _scalar(text, value), text)
-    return tree
+        yield text, key, _scalar(text, value)
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -21,7 +21,7 @@ from harness.display import Display
 from harness.folder import note_spent
 from judges.adaptive import FIRST
 from judges.judging import Judge
-from judges.spec import JudgeSpec, load_spec
+from judges.spec import JudgeSpec, load_spec, with_draws
 from results.cache import CallCache
 from results.errors import SrlmError, UsageError
 from results.records import RuleResult
@@ -67,12 +67,8 @@ class Run:
     def open(cls, config: RunConfig, folder: Path, display: Display) -> Run:
         """Opens every part. Nothing is computed and nothing written: what is wrong shows first."""
         base = model_folder(config.model.base)
-        models = [(config.engine.name, str(base), config.engine.options)]
-        if config.judge.model != "self":
-            engine, _, model = config.judge.model.partition(":")
-            models.append((engine, model, config.judge.options))
         prices = PriceFile.read(Path(p) if (p := config.budget.prices) else None)
-        for name, model, options in models:
+        for name, model, options in _models(config, base):
             open_engine(name, model, options)
             check_price(config.budget, prices, name, model, options)
         return cls(
@@ -120,11 +116,7 @@ class Run:
 
     def check_engines(self) -> None:
         """Raises SrlmError where an engine can say already that no call will succeed."""
-        models = [(self.config.engine.name, str(self.base), self.config.engine.options)]
-        if self.config.judge.model != "self":
-            engine, _, model = self.config.judge.model.partition(":")
-            models.append((engine, model, self.config.judge.options))
-        for name, model, options in models:
+        for name, model, options in _models(self.config, self.base):
             opened = open_engine(name, model, options)
             if isinstance(opened, Ready):
                 opened.ready()
@@ -168,6 +160,15 @@ class Run:
             self.cache.close()
 
 
+def _models(config: RunConfig, base: Path) -> list[tuple[str, str, dict[str, Any]]]:
+    """Engine, model and options of the policy (M0 for all of them) and of a judge of its own."""
+    models = [(config.engine.name, str(base), config.engine.options)]
+    if config.judge.model != "self":
+        engine, _, model = config.judge.model.partition(":")
+        models.append((engine, model, config.judge.options))
+    return models
+
+
 def run_spec(config: RunConfig) -> JudgeSpec:
     """The judge spec with the run's own number of draws; never more scored draws than there are.
 
@@ -180,13 +181,10 @@ def run_spec(config: RunConfig) -> JudgeSpec:
             f"judge.spec: judge {spec.name!r} is pairwise, the loop needs one that gives scores; "
             "name another (srlm ls judges)"
         )
-    draws = config.judge.draws
-    if config.judge.adaptive is not None and (draws or spec.draws) <= FIRST:
+    spec = with_draws(spec, config.judge.draws)
+    if config.judge.adaptive is not None and spec.draws <= FIRST:
         raise UsageError(
-            f"judge.adaptive: everybody gets {FIRST} draws and there are {draws or spec.draws}, so "
+            f"judge.adaptive: everybody gets {FIRST} draws and there are {spec.draws}, so "
             "none can be spared; raise judge.draws or leave it out"
         )
-    if draws is None:
-        return spec
-    update = {"draws": draws, "min_scored": min(spec.min_scored, draws)}
-    return JudgeSpec.model_validate({**spec.model_dump(), **update})
+    return spec

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from backends.engines.caller import Caller
 from backends.prices import PriceFile
@@ -36,7 +36,7 @@ from harness.plan import Plan, Silent, notes_on_price, step_of, text_of
 from harness.recipe import checked, read_overrides
 from judges.fitness_checks import Criterion
 from judges.judging import Judge, unscored_share
-from judges.spec import JudgeSpec, describe, load_spec
+from judges.spec import JudgeSpec, describe, load_spec, with_draws
 from judges.spec_parts import Kind, Orders
 from results.cache import CallCache
 from results.errors import UsageError
@@ -107,20 +107,14 @@ def settings_of(overrides: list[str]) -> Settings:
     return checked(Settings, read_overrides(overrides), Path("judge validate"))
 
 
-def run_spec(name: str, settings: ValidatedJudge) -> JudgeSpec:
+def asked_spec(name: str, settings: ValidatedJudge) -> JudgeSpec:
     """The judge spec with the number of draws and the orders that were asked for."""
-    spec = load_spec(name)
-    update: dict[str, Any] = {}
-    if settings.draws is not None:
-        update = {"draws": settings.draws, "min_scored": min(spec.min_scored, settings.draws)}
-    if settings.orders is not None:
-        if spec.kind != "pairwise":
-            raise UsageError(f"judge.orders: judge {spec.name!r} is pointwise; leave it out")
-        update["orders"] = settings.orders
-    try:
-        return JudgeSpec.model_validate({**spec.model_dump(exclude_unset=True), **update})
-    except ValidationError as error:
-        raise UsageError(f"judge {spec.name!r}: {error.errors()[0]['msg']}") from None
+    spec = with_draws(load_spec(name), settings.draws)
+    if settings.orders is None:
+        return spec
+    if spec.kind != "pairwise":
+        raise UsageError(f"judge.orders: judge {spec.name!r} is pointwise; leave it out")
+    return spec.model_copy(update={"orders": settings.orders})
 
 
 class Task:
@@ -135,7 +129,7 @@ class Task:
         options = complete_options(
             "engine", engine, ENGINES.load(engine), settings.engine, given=("model",)
         )
-        self.spec = run_spec(spec, settings.judge)
+        self.spec = asked_spec(spec, settings.judge)
         self.data = data
         self.held = for_judge(data, self.spec.kind, asked.held_out, asked.limit)
         refuse_held(self.spec, self.held)

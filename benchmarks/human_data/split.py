@@ -56,13 +56,16 @@ def split_prompts(items: Iterable[P], share: float) -> tuple[list[P], list[P]]:
     return train, held_out
 
 
+def shared_prompts(train: Iterable[HasPrompt], held_out: Iterable[P]) -> list[P]:
+    """Returns the items of ``held_out`` whose prompt is in ``train`` too, in whatever spacing."""
+    seen = {bare_text(item.prompt) for item in train}
+    return [item for item in held_out if bare_text(item.prompt) in seen]
+
+
 def check_disjoint(train: Sequence[HasPrompt], held_out: Sequence[HasPrompt]) -> None:
     """Raises SrlmError naming the first prompt of ``held_out`` that is in ``train`` too."""
-    seen = {bare_text(item.prompt) for item in train}
-    for item in held_out:
-        text = bare_text(item.prompt)
-        if text in seen:
-            raise SrlmError(
-                f"prompt {excerpt(text)!r} is in the training data and in the held-out data; "
-                "split both by the same share of one file, or remove it from one side"
-            )
+    for item in shared_prompts(train, held_out):
+        raise SrlmError(
+            f"prompt {excerpt(bare_text(item.prompt))!r} is in the training data and in the "
+            "held-out data; split both by the same share of one file, or remove it from one side"
+        )

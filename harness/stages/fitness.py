@@ -9,14 +9,15 @@ from pydantic import BaseModel, ConfigDict
 from backends.engines.engine import Request
 from benchmarks.benchmark import HasRankings
 from benchmarks.human_data import read_human_data
-from benchmarks.human_data.split import bare_text
-from benchmarks.judge_validation import for_judge, judge_ranked, measure_ranked
+from benchmarks.human_data.split import shared_prompts
+from benchmarks.judge_validation import HeldAgainst, for_judge, judge_ranked, refuse_held
 from benchmarks.registry import SeedData
 from harness.run import Run, StopRun
-from judges.fitness import Fitness
+from judges.fitness import Fitness, ranked_fitness
+from judges.judging import ranked_responses
 from judges.pointwise import judge_request
 from judges.rankings import RankedPrompt
-from judges.turns import refuse_data
+from judges.score_table import score_table
 from results.errors import UsageError
 from results.files import read_model, write_json
 from results.records import GateDecision, Judgment
@@ -49,17 +50,14 @@ def check_human_data(run: Run, seed: SeedData) -> None:
         return
     _, ranked = _human_data(run)
     if fit.data is not None:  # of a benchmark's own prompts the seed data is known to hold none
-        trained = {bare_text(example.prompt) for example in seed.ift}
-        both = [item.id for item in ranked if bare_text(item.prompt) in trained]
+        both = [item.id for item in shared_prompts(seed.ift, ranked)]
         if both:
             raise UsageError(
                 f"judge.fit.data {fit.data}: {len(both)} of {len(ranked)} prompts are in the IFT "
                 f"data too (the first is {excerpt(both[0])!r}), expected held-out ones; remove "
                 "them from one of the two"
             )
-    held = [(item.prompt, {"response": r.text}, item.reference)
-            for item in ranked for r in item.responses]  # fmt: skip
-    refuse_data(run.spec, held)
+    refuse_held(run.spec, HeldAgainst(ranked=ranked))
 
 
 def calls(run: Run) -> list[Request]:
@@ -70,9 +68,8 @@ def calls(run: Run) -> list[Request]:
         return []
     _, ranked = _human_data(run)
     return [
-        judge_request(run.spec, item.prompt, response.text, draw, item.reference)
-        for item in ranked
-        for response in item.responses
+        judge_request(run.spec, r.prompt, r.text, draw, r.reference)
+        for r in ranked_responses(ranked)
         for draw in range(run.spec.draws)
     ]
 
@@ -140,10 +137,9 @@ def _measure(run: Run, folder: Path, path: Path) -> JudgeFitness:
         run.display.start("M1", "judge", sum(len(r.responses) for r in ranked) * run.spec.draws)
         judge = run.judge(run.checkpoint(1))
         judgments = judge_ranked(judge, ranked, folder, run.config.seed)
-        figures, _ = measure_ranked(
-            ranked, judgments, run.spec.scale, run.spec.min_scored, criterion=fit.criterion
-        )
-        verdict: Fitness = figures["fitness"]
+        table = score_table(judgments)
+        means = table.means(run.spec.min_scored)
+        verdict = ranked_fitness(fit.criterion, ranked, means, table.unscored())
         found = JudgeFitness(data=name, waived_by=fit.waived_by, fitness=verdict)
         accuracy = verdict.accuracy
         shown = "no pair with scores" if accuracy.value is None else (
