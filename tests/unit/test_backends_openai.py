@@ -11,8 +11,7 @@ import pytest
 
 from backends.collect import collect
 from backends.engines.caller import Answer, BudgetReached, Caller
-from backends.engines.dialect import same_model, shares
-from backends.engines.engine import GenerateConfig, Request, Usage
+from backends.engines.engine import GenerateConfig, Request
 from backends.engines.limits import PerMinute
 from backends.engines.openai_chat import OpenAIEngine
 from backends.prices import Price
@@ -316,27 +315,6 @@ def test_an_address_that_cannot_be_meant(url: str) -> None:
         OpenAIEngine("m", base_url=url)
 
 
-@pytest.mark.parametrize(
-    ("asked", "answered", "same"),
-    [
-        ("gpt-x", "gpt-x-2026-01-01", True),
-        ("vendor/gpt-x", "gpt-x", True),
-        ("/data/run/checkpoint", "/data/run/checkpoint@main", True),
-        ("gpt-x", None, True),
-        ("gpt-x", "gpt-y", False),
-        ("gpt-x-mini", "gpt-x", False),
-        ("gpt-x", "gpt-x-mini", False),
-        ("gpt-x", "gpt-xl", False),
-        ("vendor/gpt-x", "other/gpt-x-1B", False),
-        ("gpt-x", "gpt-x-0613", True),
-        ("gpt-x-latest", "gpt-x-2411", True),
-        ("gpt-x", "vendor/gpt-x:free", True),
-    ],
-)
-def test_which_names_are_the_same_model(asked: str, answered: str | None, same: bool) -> None:
-    assert same_model(asked, answered) is same
-
-
 def test_limits_let_through_what_they_say() -> None:
     import asyncio
 
@@ -434,11 +412,3 @@ def test_a_server_that_gives_one_draw_a_request(ill, tmp_path: Path) -> None:
     asked = [body.get("n", 1) for body in server.bodies]
     assert 1 <= asked.count(4) <= 4 and len(asked) <= 24 + 4  # found out once, by those under way
     assert len(notes) == 1 and "draw" in notes[0]
-
-
-@pytest.mark.parametrize("given", [-5, 10**30, 5.5, True, None, "7"])
-def test_a_count_of_tokens_that_cannot_be_one_is_none(given: object) -> None:
-    from types import SimpleNamespace
-
-    usage = SimpleNamespace(prompt_tokens=given, completion_tokens=9)
-    assert shares(usage, 2) == [Usage(0, 5), Usage(0, 4)]
