@@ -188,7 +188,10 @@ def _fitness(found: Fitness) -> list[RenderableType]:
     from rich.text import Text
 
     style = "bold green" if found.fit else "bold red"
-    parts: list[RenderableType] = [Text(f"\n{found.verdict}", style=style)]
+    parts: list[RenderableType] = [
+        # Its reasons are those of the checks below.
+        Text(f"\n{found.verdict.partition(': ')[0]}", style=style)
+    ]
     for check in found.checks:
         mark = "ok " if check.passed else "NO " if check.required else "-- "
         parts.append(Text(f"  {mark} {check.reason}"))

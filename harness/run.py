@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.engines.caller import Caller
-from backends.engines.engine import Engine, Ready
+from backends.engines.engine import Engine, check_ready
 from backends.models import model_folder
 from backends.prices import PriceFile
 from backends.registry import open_engine, open_trainer
@@ -118,8 +118,7 @@ class Run:
         """Raises SrlmError where an engine can say already that no call will succeed."""
         for name, model, options in _models(self.config, self.base):
             opened = open_engine(name, model, options)
-            if isinstance(opened, Ready):
-                opened.ready()
+            check_ready(opened)
             opened.close()
 
     def judge_identity(self) -> str:

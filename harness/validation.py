@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from backends.engines.caller import Caller
+from backends.engines.engine import check_ready
 from backends.prices import PriceFile
 from backends.registry import ENGINES, open_engine
 from benchmarks.human_data import HumanData
@@ -194,6 +195,7 @@ def validate(task: Task, folder: Path, display: Display, by: Conventions,
         by: the conventions of the figures.
         others: earlier validations on the same data; the best of them must not be surely better.
     """
+    check_ready(task.engine)
     on = described(task.data, task.held)
     other = best_other(others, on["data_sha256"], on["kind"], on["prompts"])
     hashes = {

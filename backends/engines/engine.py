@@ -139,3 +139,9 @@ class Ready(Protocol):
     def ready(self) -> None:
         """Raises SrlmError then."""
         ...
+
+
+def check_ready(engine: Engine) -> None:
+    """Raises SrlmError where the engine can tell already that no call will succeed."""
+    if isinstance(engine, Ready):
+        engine.ready()
