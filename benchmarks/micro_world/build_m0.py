@@ -20,7 +20,7 @@ from benchmarks.micro_world import writers
 from benchmarks.micro_world.oracle import mark
 from benchmarks.micro_world.world import draw_instruction
 
-VOCAB, HIDDEN, LAYERS, HEADS, POSITIONS = 800, 128, 4, 4, 512
+VOCAB, HEAD, POSITIONS = 800, 32, 512
 ROWS, LENGTH = 16, 192
 KINDS = {"fact": 1.5, "answer": 3.0, "instructions": 0.5, "marking": 4.5}
 
@@ -56,13 +56,17 @@ def blocks(tokenizer: Any, rng: random.Random, rubric: str) -> Iterator[Any]:
         ids = ids[ROWS * LENGTH :]
 
 
-def train(out: Path, tokens: int, seed: int, peak: float, rubric: str) -> None:
-    """Trains for about ``tokens`` tokens and writes model and tokenizer to ``out``."""
+def train(out: Path, tokens: int, seed: int, peak: float, rubric: str, hidden: int,
+          layers: int) -> None:  # fmt: skip
+    """Trains for about ``tokens`` tokens and writes model and tokenizer to ``out``.
+
+    ``hidden`` is a multiple of ``HEAD``, the size of an attention head.
+    """
     import torch
 
     rng = random.Random(f"m0:{seed}")
     tokenizer = train_tokenizer((document(rng, rubric) for _ in range(6000)), VOCAB)
-    model = fresh_llama(tokenizer, HIDDEN, LAYERS, HEADS, POSITIONS, seed)
+    model = fresh_llama(tokenizer, hidden, layers, hidden // HEAD, POSITIONS, seed)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=peak, betas=(0.9, 0.95), weight_decay=0.1, fused=True
     )
@@ -112,9 +116,11 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=20_000_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--lr", type=float, default=3e-3)
+    parser.add_argument("--hidden", type=int, default=128, help=f"a multiple of {HEAD}")
+    parser.add_argument("--layers", type=int, default=4)
     args = parser.parse_args()
     rubric = (here.parents[1] / "judges/rubrics/additive5_short.md").read_text().strip()
-    train(args.out, args.tokens, args.seed, args.lr, rubric)
+    train(args.out, args.tokens, args.seed, args.lr, rubric, args.hidden, args.layers)
 
 
 if __name__ == "__main__":
