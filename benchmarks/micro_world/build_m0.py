@@ -7,15 +7,13 @@ instructions and marked answers of this world. Held-out instructions are in none
 from __future__ import annotations
 
 import argparse
-import math
 import random
 import shutil
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from backends.fresh_model import fresh_llama, train_tokenizer
+from backends.pretraining import packed, pretrain
 from benchmarks.micro_world import writers
 from benchmarks.micro_world.oracle import mark
 from benchmarks.micro_world.world import draw_instruction
@@ -42,56 +40,22 @@ def document(rng: random.Random, rubric: str) -> str:
     return f"{question} {writers.marking(instruction, text, mark(instruction, text))}"
 
 
-def blocks(tokenizer: Any, rng: random.Random, rubric: str) -> Iterator[Any]:
-    """Batches of ``ROWS`` x ``LENGTH`` token ids, documents packed one after the other."""
-    import torch
-
-    ids: list[int] = []
-    while True:
-        while len(ids) < ROWS * LENGTH:
-            texts = [document(rng, rubric) for _ in range(64)]
-            for encoded in tokenizer(texts)["input_ids"]:
-                ids += [*encoded, tokenizer.eos_token_id]
-        yield torch.tensor(ids[: ROWS * LENGTH]).view(ROWS, LENGTH)
-        ids = ids[ROWS * LENGTH :]
-
-
 def train(out: Path, tokens: int, seed: int, peak: float, rubric: str, hidden: int,
           layers: int) -> None:  # fmt: skip
     """Trains for about ``tokens`` tokens and writes model and tokenizer to ``out``.
 
     ``hidden`` is a multiple of ``HEAD``, the size of an attention head.
     """
-    import torch
-
     rng = random.Random(f"m0:{seed}")
     tokenizer = train_tokenizer((document(rng, rubric) for _ in range(6000)), VOCAB)
     model = fresh_llama(tokenizer, hidden, layers, hidden // HEAD, POSITIONS, seed)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=peak, betas=(0.9, 0.95), weight_decay=0.1, fused=True
-    )
-    steps, warmup = tokens // (ROWS * LENGTH), 200
-    stream, start, mean = blocks(tokenizer, rng, rubric), time.monotonic(), 0.0
-    for step in range(steps):
-        scale = min(1.0, (step + 1) / warmup) * (0.55 + 0.45 * math.cos(math.pi * step / steps))
-        for group in optimizer.param_groups:
-            group["lr"] = peak * scale
-        batch = next(stream)
-        loss = model(input_ids=batch, labels=batch).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        mean = loss.item() if step == 0 else 0.98 * mean + 0.02 * loss.item()
-        if step % 50 == 0 or step == steps - 1:
-            seconds = time.monotonic() - start
-            rate = (step + 1) * ROWS * LENGTH / seconds
-            print(
-                f"step {step}/{steps} loss {mean:.3f} {rate:.0f} tokens/s {seconds:.0f} s",
-                flush=True,
-            )
-        if step % 500 == 499:
+    batches = packed(tokenizer, lambda: document(rng, rubric), ROWS, LENGTH)
+
+    def keep(step: int) -> None:
+        if step % 500 == 0:
             save(model, tokenizer, out)
+
+    pretrain(model, batches, tokens // (ROWS * LENGTH), peak, keep)
     save(model, tokenizer, out)
 
 
