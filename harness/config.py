@@ -63,9 +63,17 @@ class TrainerConfig(Part):
 
 
 class Model(Section):
-    """``base`` is M0: a folder, ``package:`` path or hub id."""
+    """``base`` is M0: a folder, ``package:`` path or hub id.
+
+    ``chat_template``: null (its own), ``plain`` (for base models without one) or a jinja file;
+    ``chat_template_options``: variables that it reads (``enable_thinking: false``).
+    """
 
     base: str
+    chat_template: str | None = None
+    chat_template_options: dict[
+        Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], bool | int | float | str | None
+    ] = Field(default_factory=dict)
 
 
 class Data(Section):
@@ -174,10 +182,12 @@ class JudgeConfig(Section):
 
 
 class Pairs(Section):
-    """Highest against lowest score; fewer than ``min_pairs`` stop the run before training."""
+    """Highest against lowest score; fewer than ``min_pairs`` stop the run before training (null:
+    fewer than one batch of ``dpo.settings``).
+    """
 
     min_margin: float = Field(default=0.0, ge=0)
-    min_pairs: int = Field(default=1, ge=1)
+    min_pairs: int | None = Field(default=None, ge=1)
 
 
 class EvaluationConfig(Section):
@@ -236,12 +246,18 @@ class Budget(Section):
 
 
 class RunConfig(Section):
-    """One run of the loop: M1 by SFT, then ``iterations - 1`` self-reward steps by DPO."""
+    """One run of the loop: M1, then ``iterations - 1`` self-reward steps by DPO.
+
+    ``start``: what M1 is. ``base``: SFT of ``model.base`` on the seed data; ``chat``:
+    ``model.base`` itself, which is instruction-tuned already; else the folder of an iteration of
+    another run, or of a model. Where nothing is trained for M1, EFT data is not used.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     description: str = ""
     seed: int = Field(default=0, ge=0, lt=2**32, strict=True)
     iterations: int = Field(default=3, ge=1)
+    start: str = "base"
     model: Model
     data: Data
     engine: EngineConfig = EngineConfig()

@@ -16,7 +16,7 @@ from harness.stages.evaluation import evaluation
 from harness.stages.fitness import check_human_data, fitness
 from harness.stages.gate import check_rules, describe, gate, stop
 from harness.stages.judgments import check_unscored, judgments
-from harness.stages.pairs import pairs
+from harness.stages.pairs import check_counts, pairs
 from harness.stages.prompts import check_shots, prompts, read_prompt_file
 from harness.stages.seed import keep_seed, read_seed
 from harness.stages.training import dpo, sft
@@ -41,6 +41,7 @@ def loop(run: Run) -> Outcome:
     """
     with_baseline = run.config.evaluation.baseline != "none"
     check_rules(run.config.gate.rules, run.benchmark, with_baseline)
+    check_counts(run)
     run.check_engines()
     data = read_seed(run)
     check_shots(run, data.ift)
@@ -48,6 +49,7 @@ def loop(run: Run) -> Outcome:
     if run.config.prompts.path is not None:
         read_prompt_file(Path(run.config.prompts.path))
     claim(run.folder, run.config, input_hashes(run, data), FREE)
+    run.prepare_base()
     keep_seed(run, data)
     try:
         code, message = _iterate(run, data)
@@ -63,8 +65,10 @@ def _iterate(run: Run, data: SeedData) -> tuple[int, str]:
     baseline = _evaluate_baselines(run, data)
     champion: Path | None = None
     for k in range(1, run.config.iterations + 1):
-        if k == 1:
+        if k == 1 and run.config.start == "base":
             sft(run, "M1", [*data.ift, *data.eft], run.iteration(1))
+        elif k == 1:
+            run.display.note(f"M1 is {run.checkpoint(1)} (start: {run.config.start})")
         else:
             if k == 2:
                 fitness(run)
