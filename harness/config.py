@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from judges.agreeing_sets import Ties
 from judges.fitness_checks import Criterion
 
 
@@ -76,11 +77,51 @@ class Model(Section):
     ] = Field(default_factory=dict)
 
 
+class Judged(Section):
+    """EFT from the SFT baseline's own judgments of ranked answers, those that agree with people.
+
+    ``draws`` of each answer; the draws of one number over a prompt's answers are a set, and at most
+    ``sets`` of a prompt that put them in the human order are kept. ``ties``: whether equal scores
+    break a set (``drop``), or are allowed beside one pair in order (``keep``). No score may hold
+    more than ``max_share`` of the examples. Fewer than ``min_examples`` stop the run; resampling
+    alone never goes below them.
+    """
+
+    draws: int = Field(default=3, ge=1)
+    ties: Ties = "drop"
+    sets: int = Field(default=1, ge=1)
+    max_share: float = Field(default=0.3, gt=0, le=1)
+    min_examples: int = Field(default=1, ge=1)
+
+
+class Bootstrap(Section):
+    """Ranked answers without people: IFT answers and worse ones made of them.
+
+    ``prompts`` of the IFT instructions (null: all), judged by ``draws`` of each answer.
+    """
+
+    prompts: int | None = Field(default=None, ge=1)
+    draws: int = Field(default=8, ge=1)
+
+
 class Data(Section):
-    """Seed data: a source and its options."""
+    """Seed data: a source and its options, and where EFT comes from.
+
+    ``eft``: ``source``: what the source gives; ``judged``: judgments of its ranked prompts;
+    ``bootstrap``: judgments of ranked prompts made from IFT (the settings of ``judged`` but its
+    draws hold there too).
+    """
 
     source: str
     options: dict[str, Any] = Field(default_factory=dict)
+    eft: Literal["source", "judged", "bootstrap"] = "source"
+    judged: Judged = Judged()
+    bootstrap: Bootstrap = Bootstrap()
+
+    @property
+    def draws(self) -> int:
+        """Judgments of each answer from which EFT is made."""
+        return self.bootstrap.draws if self.eft == "bootstrap" else self.judged.draws
 
 
 class Sft(Section):
@@ -271,3 +312,12 @@ class RunConfig(Section):
     evaluation: EvaluationConfig
     gate: Gate = Gate()
     budget: Budget = Budget()
+
+    @model_validator(mode="after")
+    def _eft_trains_something(self) -> RunConfig:
+        if self.start != "base" and self.data.eft != "source":
+            raise ValueError(
+                f"data.eft: {self.data.eft} makes data that M1 is trained on, and start: "
+                f"{self.start} trains no M1; leave one of them out"
+            )
+        return self

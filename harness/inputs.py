@@ -32,6 +32,9 @@ def input_hashes(run: Run, data: SeedData) -> dict[str, str]:
     }
     if run.config.start not in ("base", "chat"):
         hashes["start"] = weights_hash(run.checkpoint(1))
+    # What EFT is judged from; the EFT that comes of it is the run's own work, no input.
+    if data.ranked:
+        hashes["ranked"] = text_hash([r.model_dump() for r in data.ranked])
     if run.config.judge.model != "self":
         hashes["judge.model"] = text_hash(run.judge_identity())
     for key, value in flatten(run.config.model_dump(mode="json")).items():

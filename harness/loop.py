@@ -12,6 +12,7 @@ from harness.inputs import input_hashes
 from harness.rows import run_rows
 from harness.run import Run, StopRun
 from harness.stages.candidates import candidates
+from harness.stages.eft import check_eft, eft
 from harness.stages.evaluation import evaluation
 from harness.stages.fitness import check_human_data, fitness
 from harness.stages.gate import check_rules, describe, gate, stop
@@ -44,6 +45,7 @@ def loop(run: Run) -> Outcome:
     check_counts(run)
     run.check_engines()
     data = read_seed(run)
+    check_eft(run, data)
     check_shots(run, data.ift)
     check_human_data(run, data)
     if run.config.prompts.path is not None:
@@ -66,7 +68,7 @@ def _iterate(run: Run, data: SeedData) -> tuple[int, str]:
     champion: Path | None = None
     for k in range(1, run.config.iterations + 1):
         if k == 1 and run.config.start == "base":
-            sft(run, "M1", [*data.ift, *data.eft], run.iteration(1))
+            sft(run, "M1", [*data.ift, *eft(run, data)], run.iteration(1))
         elif k == 1:
             run.display.note(f"M1 is {run.checkpoint(1)} (start: {run.config.start})")
         else:

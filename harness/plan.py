@@ -18,10 +18,12 @@ from backends.tokens import as_messages
 from benchmarks.registry import SeedData
 from harness.config import Decoding
 from harness.run import Run
+from harness.stages.bootstrap import ANSWERS_EACH, chosen
+from harness.stages.eft import check_eft, eft_spec
 from harness.stages.fitness import calls as judge_check
 from harness.stages.prompts import SPARE, few_shot, instructions, read_prompt_file, wanted
 from harness.stages.seed import fresh_seed
-from judges.judging import Judge
+from judges.judging import Judge, Response, ranked_responses
 from judges.pointwise import generate_config, judge_request
 from results.cache import CallCache
 from results.figures import NULL
@@ -83,11 +85,14 @@ def plan(run: Run) -> Plan:
     """
     found = Plan()
     data = fresh_seed(run)
+    check_eft(run, data)
     measured = _rehearse(run)
     evaluations = ["M0", *(f"M{k}" for k in range(1, run.config.iterations + 1))]
     if run.config.evaluation.baseline == "sft":
         evaluations.insert(0, "SFT baseline")
     for model in evaluations:
+        if model == "M1":
+            _seed_steps(run, found, data)
         if model == "M2" and (asked := judge_check(run)):
             decoding = generate_config(run.spec, run.config.seed)
             found.steps.append(_step(run, "M1", "judge check", "judge", asked, decoding))
@@ -102,6 +107,30 @@ def plan(run: Run) -> Plan:
             found.prompts.setdefault(name, text_of(requests[0]))
     found.notes = _notes(run)
     return found
+
+
+def _seed_steps(run: Run, found: Plan, data: SeedData) -> None:
+    """What the SFT baseline is asked before M1 is trained, where EFT is made in the run."""
+    kind, spec, responses = run.config.data.eft, eft_spec(run), ranked_responses(data.ranked)
+    if kind == "source":
+        return
+    calls, about = len(responses) * spec.draws, kind == "bootstrap"
+    if about:
+        shown = [data.ift[place] for place in chosen(run, len(data.ift))]
+        chats = [Request(as_messages(example.prompt)) for example in shown[:SHOWN]]
+        drawn, n = _decoding(run.config.candidates.decoding), len(shown)
+        step = _step(run, "SFT baseline", "seed, answers", "policy", chats, drawn, n, True)
+        found.steps.append(step)
+        responses = [Response(e.id, e.prompt, "human", e.completion) for e in shown]
+        calls = n * ANSWERS_EACH * spec.draws
+    judged = [
+        judge_request(spec, r.prompt, r.text, 0, r.reference)
+        for r in (responses[:SHOWN] if about else responses)
+    ]
+    found.prompts["seed, judge"] = text_of(judged[0])
+    config = generate_config(spec, run.config.seed)
+    step = _step(run, "SFT baseline", "seed, judge", "policy", judged, config, calls, about)
+    found.steps.append(step)
 
 
 def _self_reward_step(run: Run, found: Plan, k: int, data: SeedData) -> None:
