@@ -104,7 +104,7 @@ def test_a_finished_run_does_nothing_again(small):
 
 
 def test_a_run_that_starts_from_m1_of_another_makes_the_same_m2(small, tmp_path):
-    folder, words, _ = small
+    folder = small[0]
     done = srlm("run", "quickstart", "--json", "--out", str(tmp_path / "run"), *SMALL,
                 f"engine.counter={tmp_path}", f"start={folder / 'iter_1'}",
                 "evaluation.baseline=none")  # fmt: skip
