@@ -78,7 +78,9 @@ def seed_data(
             f"{path}: all {len(data.answered)} prompts are held out (data.options.held_out_share "
             f"{held_out_share}); lower it, here and for the evaluation"
         )
-    if eft == "ranks" and all(len(tree.responses) < 2 for tree in trees):
+    if eft == "ranks" and all(
+        sum(r.rank is not None for r in tree.responses) < 2 for tree in trees
+    ):
         raise UsageError(
             f"{path}: each of {len(trees)} prompts has one ranked answer, so there is no order to "
             "make EFT from; use data with several, or data.options.eft=none and "
@@ -139,16 +141,16 @@ def _eft_from_ranks(trees: list[RankedPrompt], judge: str) -> list[Example]:
     low, high = spec.scale
     examples = []
     for tree in trees:
+        ranked = [(r.rank, r) for r in tree.responses if r.rank is not None]
         # Only the order counts: a rank that nobody got (a deleted answer's) is no place.
-        ranks = sorted({r.rank for r in tree.responses if r.rank is not None})
+        ranks = sorted({rank for rank, _ in ranked})
         if len(ranks) < 2:
             continue
         places = {rank: place for place, rank in enumerate(ranks, 1)}
-        for response in tree.responses:
-            assert response.rank is not None
-            at = places[response.rank]
+        for rank, response in ranked:
+            at = places[rank]
             score = round(high - (at - 1) / (len(ranks) - 1) * (high - low))
-            place = f"Of {len(tree.responses)} answers people put this one at place {at}."
+            place = f"Of {len(ranked)} answers people put this one at place {at}."
             examples.append(
                 Example(
                     id=f"eft-{response.id}",

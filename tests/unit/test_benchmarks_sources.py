@@ -135,6 +135,12 @@ def test_any_ranked_data_are_seed_data(tmp_path: Path) -> None:
     data = load_seed_data("oasst", {"path": path, "held_out_share": 0.0, "eft": "none"}, 0)
     assert [e.completion for e in data.ift] == ["better", "alone"]
     assert [r.id for r in data.ranked] == ["p"] and data.eft == []
+    rows = [{"id": "p", "prompt": "Why?", "responses": [
+        {"id": "a", "text": "x", "rank": 0}, {"id": "b", "text": "y", "rank": 1},
+        {"id": "c", "text": "nobody ranked this", "rank": None}]}]  # fmt: skip
+    data = load_seed_data("oasst", {"path": write(tmp_path / "n.jsonl", rows),
+                                    "held_out_share": 0.0}, 0)  # fmt: skip
+    assert [e.id for e in data.eft] == ["eft-a", "eft-b"]
     pairs = write(tmp_path / "pairs.jsonl", [
         {"id": "p", "prompt": "Why?", "first": "a", "second": "b", "label": "first"}])  # fmt: skip
     with pytest.raises(UsageError, match="found pairwise labels"):
