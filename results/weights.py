@@ -37,7 +37,7 @@ OTHERS = (
 # The trainer's own state: other folders and dates in it do not make another model.
 LEFT_OUT = ("training_args.bin", "optimizer*.bin", "scheduler*.bin", "random_states*")
 
-MEMO_ENTRIES = 500
+MEMO_ENTRIES = 4000  # files
 # A file changed this recently could change again within one tick of the clock, unseen.
 SETTLED_S = 2.0
 
@@ -54,9 +54,10 @@ def text_hash(obj: Any) -> str:
 def weights_hash(folder: Path) -> str:
     """Returns the sha256 (64 hex digits) over names and contents of a model folder's files.
 
-    An unchanged folder (size, time and inode of every file) is answered from a memo under
-    ``$XDG_CACHE_HOME/srlm`` or ``~/.cache/srlm``; without a usable memo it is computed again.
-    Raises SrlmError when the folder is missing, unreadable or holds no weights.
+    An unchanged file (path, size, time and inode) is answered from a memo under
+    ``$XDG_CACHE_HOME/srlm`` or ``~/.cache/srlm``, so that a folder of links to a model's files
+    costs no second reading; without a usable memo it is computed again. Raises SrlmError when the
+    folder is missing, unreadable or holds no weights.
     """
     started = time.time_ns()
     try:
@@ -67,13 +68,16 @@ def weights_hash(folder: Path) -> str:
                 "check the path, or save the model there with save_pretrained"
             )
         memo = _memo_path()
-        known = _known(memo, folder, stats)
-        if known is not None:
-            return known
+        known = _entries(memo) if memo else {}
+        hashed: dict[str, dict[str, Any]] = {}
         digest = hashlib.sha256()
         for name in stats:
-            with (folder / name).open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
+            place = str((folder / name).resolve())
+            content = _known(known.get(place), stats[name])
+            if content is None:
+                with (folder / name).open("rb") as file:
+                    content = hashlib.file_digest(file, "sha256").hexdigest()
+                hashed[place] = {"file": stats[name], "hash": content}
             # One line each, names as JSON: no two folders can write the same lines.
             digest.update(f"{json.dumps(name)} {content}\n".encode())
         if _stats(folder) != stats:
@@ -83,10 +87,9 @@ def weights_hash(folder: Path) -> str:
             f"{error.filename or folder}: cannot be read ({error.strerror or error}), "
             "expected a model folder; check the path"
         ) from None
-    result = digest.hexdigest()
-    if max(mtime for _, mtime, _ in stats.values()) < started - SETTLED_S * 1e9:
-        _remember(memo, folder, stats, result)
-    return result
+    if hashed and max(mtime for _, mtime, _ in stats.values()) < started - SETTLED_S * 1e9:
+        _remember(memo, hashed)
+    return digest.hexdigest()
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
@@ -114,32 +117,28 @@ def _memo_path() -> Path | None:
 
 
 def _entries(memo: Path) -> dict[str, Any]:
-    """Returns the memo's entries; a missing or damaged memo has none."""
+    """Returns the memo's entries by path; a missing or damaged memo has none."""
     with suppress(SrlmError):
         data = read_json(memo)
-        if isinstance(data, dict) and data.get("version") == 1:
-            folders = data.get("folders")
-            return folders if isinstance(folders, dict) else {}
+        if isinstance(data, dict) and data.get("version") == 2:
+            files = data.get("files")
+            return files if isinstance(files, dict) else {}
     return {}
 
 
-def _known(memo: Path | None, folder: Path, stats: dict[str, list[int]]) -> str | None:
-    entry = _entries(memo).get(str(folder.resolve())) if memo else None
-    if isinstance(entry, dict) and entry.get("files") == stats:
+def _known(entry: Any, stat: list[int]) -> str | None:
+    if isinstance(entry, dict) and entry.get("file") == stat:
         known = entry.get("hash")
         if isinstance(known, str) and len(known) == 64:
             return known
     return None
 
 
-def _remember(memo: Path | None, folder: Path, stats: dict[str, list[int]], result: str) -> None:
-    """Adds one entry, the oldest making room. The memo only saves time: failing is no error."""
+def _remember(memo: Path | None, hashed: dict[str, dict[str, Any]]) -> None:
+    """Adds entries, the oldest making room. The memo only saves time: failing is no error."""
     if memo is None:
         return
-    entries = _entries(memo)
-    key = str(folder.resolve())
-    entries.pop(key, None)
-    entries[key] = {"files": stats, "hash": result}
-    kept = dict(list(entries.items())[-MEMO_ENTRIES:])
+    there = {place: entry for place, entry in _entries(memo).items() if place not in hashed}
+    kept = dict([*there.items(), *hashed.items()][-MEMO_ENTRIES:])
     with suppress(SrlmError, OSError):
-        write_json(memo, {"version": 1, "folders": kept})
+        write_json(memo, {"version": 2, "files": kept})

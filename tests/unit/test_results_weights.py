@@ -84,7 +84,25 @@ def test_fresh_files_are_not_remembered(tmp_path: Path, memo: Path) -> None:
     assert not memo.exists()
 
 
-@pytest.mark.parametrize("data", ["", "[1]", '{"version": 1}', '{"version": 1, "folders": 3}'])
+def test_links_to_known_files_are_not_read_again(
+    tmp_path: Path, memo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = model(tmp_path / "m")
+    before = weights_hash(folder)
+    links = tmp_path / "links"
+    links.mkdir()
+    for path in folder.iterdir():
+        (links / path.name).symlink_to(path)
+    with monkeypatch.context() as patch:
+        patch.setattr("hashlib.file_digest", None)  # reading would fail
+        assert weights_hash(links) == before
+    (links / "chat_template.jinja").write_text("another")
+    assert weights_hash(links) != before
+
+
+@pytest.mark.parametrize(
+    "data", ["", "[1]", '{"version": 2}', '{"version": 2, "files": 3}', '{"version": 1}']
+)
 def test_bad_memo_is_ignored(tmp_path: Path, memo: Path, data: str) -> None:
     folder = model(tmp_path / "m")
     before = weights_hash(folder)
