@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from backends.tokens import NO_TEMPLATE, chat_turns
+from backends.tokens import NO_TEMPLATE, after_answer, turn_end
 from results.errors import UsageError
 from results.files import read_json
-from results.records import Message
 
-QUESTION = "What is asked?"
-ANSWER = "What is answered."
+# Files that hold a vocabulary, of which a tokenizer has one at least.
+VOCABULARIES = (
+    "tokenizer.json", "tokenizer.model", "*.model", "vocab.json", "vocab.txt", "*.tiktoken",
+    "tekken.json",
+)  # fmt: skip
 
 
 def check_model(folder: Path, tokenizer: Any) -> None:
@@ -22,17 +24,26 @@ def check_model(folder: Path, tokenizer: Any) -> None:
         tokenizer: the one that lies there.
 
     Raises:
-        UsageError: no chat template, one that cannot show a question, or one under which an
-            answer that is trained does not follow the prompt that is asked; a tokenizer with
-            tokens that the model has no embedding for; no end token.
+        UsageError: no chat template, one that cannot show a question and an answer after it, or one
+            that does not end an answer; a tokenizer with tokens that the model has no embedding
+            for, or without the model's end token; no end token.
     """
-    rows = _embeddings(folder)
+    config = _read(folder / "config.json")
+    size = config.get("vocab_size", (config.get("text_config") or {}).get("vocab_size"))
+    rows = size if isinstance(size, int) else None
     highest = max(tokenizer.get_vocab().values(), default=0)
     if rows is not None and highest >= rows:
         raise UsageError(
             f"{folder}: the tokenizer has a token number {highest}, the model's embedding has "
             f"{rows} rows (vocab_size in config.json): the tokenizer is another model's; put this "
             "model's own beside its weights"
+        )
+    ends = _ends(config) | _ends(_read(folder / "generation_config.json"))
+    if rows is not None and any(highest < end < rows for end in ends):
+        raise UsageError(
+            f"{folder}: the model ends a text with its token {max(ends)} (eos_token_id in "
+            f"config.json or generation_config.json), the tokenizer's tokens go up to {highest}: "
+            "the tokenizer is another model's; put this model's own beside its weights"
         )
     if tokenizer.eos_token_id is None:
         raise UsageError(
@@ -42,30 +53,33 @@ def check_model(folder: Path, tokenizer: Any) -> None:
     if not tokenizer.chat_template:
         raise UsageError(f"{folder}: {NO_TEMPLATE}")
     try:
-        turns, asked = chat_turns(tokenizer, (Message(role="user", content=QUESTION),))
+        end = turn_end(tokenizer)
     except UsageError as error:
         raise UsageError(f"{folder}: {error}") from error
-    answer = {"role": "assistant", "content": ANSWER}
-    try:
-        trained = tokenizer.apply_chat_template([*turns, answer], tokenize=False)
-    except Exception as error:  # jinja's own and what a template raises
-        why = " ".join(str(error).split())
+    if end is None:
         raise UsageError(
-            f"{folder}: the chat template cannot show an answer: {why}; give another in "
+            f"{folder}: the chat template writes no end token after an answer (it writes "
+            f"{after_answer(tokenizer)!r}), so no training would teach when to stop; end the "
+            f"assistant's turn with eos_token ({tokenizer.eos_token!r}) in a file of your own, "
             "model.chat_template"
-        ) from error
-    if not trained.startswith(asked) or ANSWER not in trained[len(asked) :]:
-        raise UsageError(
-            f"{folder}: under the chat template an answer does not follow the prompt that asks for "
-            f"it (asked: {asked[-40:]!r}, trained: {trained[-60:]!r}): the model would be trained "
-            "on another text than it sees; give another in model.chat_template, or set what it "
-            "reads in model.chat_template_options"
         )
 
 
-def _embeddings(folder: Path) -> int | None:
-    """Rows of the embedding by config.json; null where it does not say."""
-    path = folder / "config.json"
-    config = read_json(path) if path.is_file() else {}
-    size = config.get("vocab_size", (config.get("text_config") or {}).get("vocab_size"))
-    return size if isinstance(size, int) else None
+def check_files(folder: Path) -> None:
+    """Raises UsageError where no tokenizer lies: transformers makes an empty one of some kinds."""
+    if not any(any(folder.glob(name)) for name in VOCABULARIES):
+        raise UsageError(
+            f"{folder}: the tokenizer cannot be loaded (none of {', '.join(VOCABULARIES)}); put "
+            "the model's own tokenizer files beside its weights"
+        )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    found = read_json(path) if path.is_file() else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _ends(settings: dict[str, Any]) -> set[int]:
+    """The tokens that end a text by a model's settings: none, one or a list."""
+    found = settings.get("eos_token_id")
+    return {end for end in (found if isinstance(found, list) else [found]) if isinstance(end, int)}

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from results.errors import UsageError
 from results.records import Message
+from results.text import excerpt
 
 NO_TEMPLATE = (
     "the model has no chat template, so it cannot be shown a conversation; give one in "
     "model.chat_template (plain, or a file)"
 )
+QUESTION, ANSWER = "What is asked?", "What is answered."
+# How templates without tokens of their own mark turns: [INST], <<SYS>>, <|user|>, ### Response:
+_MARK = re.compile(r"\[/?[A-Z_]+\]|<</?[A-Z]+>>|<\|[^|<>\s]+\|>|### ?[A-Z][a-z]+:")
 
 
 def defused(text: str, special: Iterable[str]) -> str:
@@ -28,10 +33,24 @@ def defused(text: str, special: Iterable[str]) -> str:
 
 def control_tokens(tokenizer: Any) -> list[str]:
     """Every token that the tokenizer treats as control, also those that are none of its attributes
-    (Llama 3 lists ``<|start_header_id|>`` among its added tokens alone).
+    (Llama 3 lists ``<|start_header_id|>`` among its added tokens alone); and what its chat template
+    steers by, be it an ordinary token (Qwen's ``</think>``) or none (Llama 2's ``[/INST]``).
     """
-    added = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
-    return list(dict.fromkeys([*tokenizer.all_special_tokens, *added]))
+    template = template_of(tokenizer)
+    added = [
+        token.content
+        for token in tokenizer.added_tokens_decoder.values()
+        if token.special or (token.content in template and not token.content.isspace())
+    ]
+    return list(dict.fromkeys([*tokenizer.all_special_tokens, *added, *_MARK.findall(template)]))
+
+
+def template_of(tokenizer: Any) -> str:
+    """The chat template by which conversations are rendered; empty where there is none."""
+    found = tokenizer.chat_template
+    if isinstance(found, dict):  # one for each purpose
+        found = found.get("default")
+    return found or ""
 
 
 def chat_turns(tokenizer: Any, prompt: Sequence[Message]) -> tuple[list[dict[str, str]], str]:
@@ -64,6 +83,45 @@ def chat_turns(tokenizer: Any, prompt: Sequence[Message]) -> tuple[list[dict[str
         f"the model's chat template cannot show {' -> '.join(m.role for m in prompt)}: {why}; "
         "give another in model.chat_template"
     )
+
+
+def after_answer(tokenizer: Any) -> str:
+    """What the chat template writes after the assistant's answer.
+
+    Raises:
+        UsageError: it cannot show an answer after a question.
+    """
+    turns, asked = chat_turns(tokenizer, (Message(role="user", content=QUESTION),))
+    try:
+        trained = with_answer(tokenizer, turns, ANSWER)
+    except Exception as error:  # jinja's own and what a template raises
+        raise UsageError(
+            f"the chat template cannot show an answer: {excerpt(str(error), 200)}; give another in "
+            "model.chat_template"
+        ) from error
+    if QUESTION not in asked or QUESTION not in trained or ANSWER not in trained:
+        raise UsageError(
+            "under the chat template an answer does not follow the prompt that asks for it (asked: "
+            f"{asked[-40:]!r}, trained: {trained[-60:]!r}); give another in model.chat_template"
+        )
+    return trained.rpartition(ANSWER)[2]
+
+
+def with_answer(tokenizer: Any, turns: list[dict[str, str]], answer: str) -> str:
+    """The text of turns, as ``chat_turns`` gives them, and of the assistant's answer to them."""
+    given = [*turns, {"role": "assistant", "content": answer}]
+    return str(tokenizer.apply_chat_template(given, tokenize=False))
+
+
+def turn_end(tokenizer: Any) -> str | None:
+    """The token that ends an answer under the chat template: the first one that it writes there.
+
+    It need not be the tokenizer's ``eos_token``: of many base models that one ends a document, and
+    the template that lies beside it ends turns by another. Null where there is none.
+    """
+    after, known = after_answer(tokenizer), tokenizer.get_vocab()
+    there = [(after.index(t), t) for t in control_tokens(tokenizer) if t in after and t in known]
+    return min(there)[1] if there else None
 
 
 def _without_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from backends.engines.engine import Completion, GenerateConfig, Request, TokenLogprobs, Usage
-from backends.model_check import check_model
+from backends.model_check import check_files, check_model
 from backends.models import LOCAL_EXTRA, model_folder
 from backends.reasoning import Reasoning
-from backends.tokens import chat_ids
+from backends.tokens import chat_ids, turn_end
 from results.errors import SrlmError, UsageError
 from results.plugins import require
 from results.text import excerpt
@@ -61,6 +61,7 @@ class HfEngine:
             _before_torch()
             from transformers import AutoTokenizer
 
+            check_files(self.folder)
             try:
                 self._tokenizer = AutoTokenizer.from_pretrained(self.folder, padding_side="left")
             except Exception as error:  # a missing file, a broken one: each has its own kind
@@ -105,6 +106,10 @@ class HfEngine:
     @cached_property
     def _reasoning(self) -> Reasoning:
         return Reasoning(self.tokenizer)
+
+    @cached_property
+    def _turn_end(self) -> str | None:
+        return turn_end(self.tokenizer) if self.tokenizer.chat_template else None
 
     def check_model(self) -> None:
         """Raises UsageError where settings or tokenizer say that the model cannot take part."""
@@ -158,7 +163,7 @@ class HfEngine:
         model = self._load()
         batch = self.tokenizer.pad({"input_ids": ids}, return_tensors="pt").to(model.device)
         columns = batch["input_ids"].shape[1]
-        ends = _end_tokens(model, self.tokenizer)
+        ends = _end_tokens(model, self.tokenizer, self._turn_end)
         processors = LogitsProcessorList()
         likeliest = None
         if config.logprobs:
@@ -292,8 +297,11 @@ def _attention_alone(model: Any) -> bool:
     )
 
 
-def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
-    """Every token that ends a turn: the tokenizer's own and those of the generation settings."""
+def _end_tokens(model: Any, tokenizer: Any, turn: str | None) -> list[int]:
+    """Every token that ends a turn: the tokenizer's own, those of the generation settings, and the
+    one with which the chat template ends an answer.
+    """
     listed = model.generation_config.eos_token_id
     more = listed if isinstance(listed, list) else [listed]
-    return sorted({t for t in [tokenizer.eos_token_id, *more] if t is not None})
+    ours = None if turn is None else tokenizer.convert_tokens_to_ids(turn)
+    return sorted({t for t in [tokenizer.eos_token_id, ours, *more] if t is not None})

@@ -5,56 +5,41 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from backends.tokens import as_messages, chat_turns, control_tokens, defused
-from results.records import Example, Message, Pair
+from backends.trainers.examples import Examples
+from results.records import Example, Pair
 from results.store import read_jsonl
 
-
-def _turns(tokenizer: Any, prompt: str | list[Message]) -> list[dict[str, str]]:
-    """As the engine shows it: what is trained is what will be asked."""
-    return chat_turns(tokenizer, as_messages(prompt))[0]
-
-
-def _answer(text: str, special: list[str]) -> list[dict[str, str]]:
-    return [{"role": "assistant", "content": defused(text, special)}]
+MASKED = -100  # no loss on these labels
 
 
 def load_dataset(kind: str, path: str, tokenizer: Any, max_length: int) -> tuple[Any, int]:
-    """TRL's prompt-completion (``sft``) or preference (``dpo``) data, and how many were left out.
+    """The token ids that TRL trains on, and how many examples were left out.
+
+    Ids and not texts: TRL would render prompt and answer by the template alone, which is not
+    always what a prompt is followed by. Columns are those that TRL makes of texts: ``input_ids``
+    and ``labels`` (``sft``), ``prompt_ids``, ``chosen_ids`` and ``rejected_ids`` (``dpo``).
 
     TRL cuts what is longer than ``max_length`` at its end, which is where a judge's score stands;
     such examples are left out whole instead.
     """
     from datasets import Dataset
 
-    special = control_tokens(tokenizer)
-    rows: list[dict[str, Any]] = []
+    made = Examples(tokenizer)
+    rows: list[dict[str, list[int]]] = []
+    of = 0
     if kind == "sft":
         for example in read_jsonl(Path(path), Example):
-            rows.append(
-                {
-                    "prompt": _turns(tokenizer, example.prompt),
-                    "completion": _answer(example.completion, special),
-                }
-            )
+            of += 1
+            prompt, answer = made.ids(example.prompt, example.completion)
+            if len(prompt) + len(answer) <= max_length:
+                labels = [MASKED] * len(prompt) + answer
+                rows.append({"input_ids": prompt + answer, "labels": labels})
     else:
         for pair in read_jsonl(Path(path), Pair):
-            rows.append(
-                {
-                    "prompt": _turns(tokenizer, pair.prompt),
-                    "chosen": _answer(pair.chosen, special),
-                    "rejected": _answer(pair.rejected, special),
-                }
-            )
-    answers = ("completion",) if kind == "sft" else ("chosen", "rejected")
-    kept = [
-        row
-        for row in rows
-        if all(_length(tokenizer, row["prompt"] + row[key]) <= max_length for key in answers)
-    ]
-    return Dataset.from_list(kept), len(rows) - len(kept)
-
-
-def _length(tokenizer: Any, messages: list[dict[str, str]]) -> int:
-    text = tokenizer.apply_chat_template(messages, tokenize=False)
-    return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+            of += 1
+            prompt, chosen = made.ids(pair.prompt, pair.chosen)
+            _, rejected = made.ids(pair.prompt, pair.rejected)
+            if len(prompt) + max(len(chosen), len(rejected)) <= max_length:
+                ids = {"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected}
+                rows.append(ids)
+    return Dataset.from_list(rows), of - len(rows)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.process import become_worker
+from backends.tokens import turn_end
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -57,6 +58,7 @@ def _common(job: dict[str, Any], gpu: bool) -> dict[str, Any]:
 
 def _train(job: dict[str, Any], emit: Emit) -> None:
     import torch
+    from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
     from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
@@ -64,9 +66,10 @@ def _train(job: dict[str, Any], emit: Emit) -> None:
 
     torch.manual_seed(job["seed"])
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
     model = AutoModelForCausalLM.from_pretrained(job["model"])
+    pads = tokenizer.pad_token, _pad(model.config), _pad(model.generation_config)
+    if pads[0] is None:  # it fills batches, masked by its place: an answer's end stays in the loss
+        tokenizer.pad_token = tokenizer.eos_token
     reference = None
     if job["kind"] == "dpo":  # an explicit one: TRL would load it from the path in the settings
         reference = AutoModelForCausalLM.from_pretrained(job["reference"])
@@ -80,13 +83,12 @@ def _train(job: dict[str, Any], emit: Emit) -> None:
         )
     arguments = {
         "model": model,
-        "train_dataset": data,
         "processing_class": tokenizer,
         "callbacks": [_reporter(TrainerCallback, emit)],
     }
     common = _common(job, torch.cuda.is_available())
     if job["kind"] == "sft":
-        trainer: Any = SFTTrainer(args=SFTConfig(completion_only_loss=True, **common), **arguments)
+        trainer: Any = SFTTrainer(args=SFTConfig(**common), train_dataset=data, **arguments)
     else:
         losses = {"sigmoid": 1.0, "sft": job["settings"]["sft_weight"]}
         used = [name for name, weight in losses.items() if weight > 0]
@@ -96,7 +98,10 @@ def _train(job: dict[str, Any], emit: Emit) -> None:
             loss_weights=[losses[name] for name in used],
             **common,
         )
-        trainer = DPOTrainer(args=settings, ref_model=reference, **arguments)
+        # It makes ids of texts when it is built, and has no way to take them: they come after.
+        shape = Dataset.from_list([{"prompt": "a", "chosen": "b", "rejected": "c"}])
+        trainer = DPOTrainer(args=settings, ref_model=reference, train_dataset=shape, **arguments)
+        trainer.train_dataset = data
     prepared = time.monotonic()
     result = trainer.train()
     trained = time.monotonic()
@@ -105,6 +110,11 @@ def _train(job: dict[str, Any], emit: Emit) -> None:
     # The trainer leaves use_cache off in the saved settings: generation would be 8 times slower.
     model.config.use_cache = True
     model.generation_config.use_cache = True
+    _end_turns(model, tokenizer)
+    if pads[0] is None:
+        # Kept as the padding token, eos would get no gradient in the embedding of the next step.
+        tokenizer.pad_token = None
+        model.config.pad_token_id, model.generation_config.pad_token_id = pads[1:]
     model.save_pretrained(job["out"])
     tokenizer.save_pretrained(job["out"])
     figures = {k: float(v) for k, v in result.metrics.items() if k == "train_loss"}
@@ -120,6 +130,20 @@ def _train(job: dict[str, Any], emit: Emit) -> None:
         "figures": figures,
     }
     emit({"event": "report", "report": report})
+
+
+def _pad(settings: Any) -> int | None:
+    found: int | None = getattr(settings, "pad_token_id", None)
+    return found
+
+
+def _end_turns(model: Any, tokenizer: Any) -> None:
+    """Writes the token that now ends a turn into the settings that every server reads."""
+    end = tokenizer.convert_tokens_to_ids(turn_end(tokenizer))
+    listed = model.generation_config.eos_token_id
+    ends = listed if isinstance(listed, list) else [] if listed is None else [listed]
+    if end not in (tokenizer.eos_token_id, *ends):
+        model.generation_config.eos_token_id = [*ends, end]
 
 
 def main() -> None:

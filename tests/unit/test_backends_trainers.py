@@ -19,6 +19,7 @@ from results.errors import SrlmError, UsageError
 from results.records import Example, Message, Pair
 from results.store import RecordFile
 from results.weights import weights_hash
+from tests.tiny_models import tiny_model
 
 SETTINGS = {"learning_rate": 1e-3, "batch_size": 2, "max_length": 64}
 
@@ -88,11 +89,12 @@ def tokenizer(tiny_llama: Path):
     return AutoTokenizer.from_pretrained(tiny_llama)
 
 
-def ids(tokenizer, messages) -> list[int]:
-    return list(
-        tokenizer(tokenizer.apply_chat_template(messages, tokenize=False), add_special_tokens=False)
-        ["input_ids"]
-    )  # fmt: skip
+def answers(tokenizer, rows, column: str) -> list[str]:
+    """The texts that are trained, without what masks the prompt and ends the turn."""
+    return [
+        tokenizer.decode([i for i in row[column] if i >= 0], skip_special_tokens=True).strip()
+        for row in rows
+    ]
 
 
 def test_too_long_examples_are_left_out_whole_and_counted(tokenizer, tmp_path: Path) -> None:
@@ -101,8 +103,8 @@ def test_too_long_examples_are_left_out_whole_and_counted(tokenizer, tmp_path: P
                   example(2, "grass " * 80, "ok"), example(3, "List", "fruits")])  # fmt: skip
     data, left_out = load_dataset("sft", str(file.path), tokenizer, 40)
     assert (len(data), left_out) == (2, 2)
-    assert [row["completion"][0]["content"] for row in data] == ["grass", "fruits"]
-    exact = len(ids(tokenizer, data[0]["prompt"] + data[0]["completion"]))
+    assert answers(tokenizer, data, "labels") == ["grass", "fruits"]
+    exact = len(data[0]["input_ids"])
     assert load_dataset("sft", str(file.path), tokenizer, exact)[1] <= 3
     assert len(load_dataset("sft", str(file.path), tokenizer, exact - 1)[0]) < 2
 
@@ -115,8 +117,8 @@ def test_one_long_side_leaves_out_the_pair(tokenizer, tmp_path: Path) -> None:
     )
     data, left_out = load_dataset("dpo", str(file.path), tokenizer, 40)
     assert (len(data), left_out) == (1, 2)
-    assert data[0]["chosen"] == [{"role": "assistant", "content": "a"}]
-    assert data[0]["rejected"] == [{"role": "assistant", "content": "b"}]
+    assert answers(tokenizer, data, "chosen_ids") == ["a"]
+    assert answers(tokenizer, data, "rejected_ids") == ["b"]
 
 
 def test_texts_cannot_write_special_tokens(tokenizer, tmp_path: Path) -> None:
@@ -128,13 +130,12 @@ def test_texts_cannot_write_special_tokens(tokenizer, tmp_path: Path) -> None:
     data, _ = load_dataset("sft", str(file.path), tokenizer, 1000)
     special = set(tokenizer.all_special_ids)
     for row, turns_ in zip(data, (2, 4), strict=True):
-        found = ids(tokenizer, row["prompt"] + row["completion"])
-        assert sum(i in special for i in found) == 2 * turns_  # who speaks, and the end
+        assert sum(i in special for i in row["input_ids"]) == 2 * turns_  # who speaks, and the end
     pairs = RecordFile(tmp_path / "pairs.jsonl", Pair)
     pairs.replace([pair(0, hostile, hostile, hostile)])
     row = load_dataset("dpo", str(pairs.path), tokenizer, 1000)[0][0]
-    for side in ("chosen", "rejected"):
-        assert sum(i in special for i in ids(tokenizer, row["prompt"] + row[side])) == 4
+    for side in ("chosen_ids", "rejected_ids"):
+        assert sum(i in special for i in row["prompt_ids"] + row[side]) == 4
 
 
 def test_separators_inside_a_text_do_not_cut_its_line(tokenizer, tmp_path: Path) -> None:
@@ -142,7 +143,7 @@ def test_separators_inside_a_text_do_not_cut_its_line(tokenizer, tmp_path: Path)
     text = "one\u2028two\x85three\x0cfour"
     file.replace([example(0, "Sure", text)])
     data, _ = load_dataset("sft", str(file.path), tokenizer, 1000)
-    assert data[0]["completion"][0]["content"] == text
+    assert answers(tokenizer, data, "labels") == [text]
 
 
 def test_dpo_without_a_reference_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
@@ -235,6 +236,46 @@ def test_trained_weights_run_on_the_engine(dpo: Step) -> None:
     request = Request(as_messages("Count from 2 to 5."))
     found = engine.generate([request], [1], GenerateConfig(max_tokens=4))
     assert found[0].finish_reason in ("stop", "length") and engine._load().config.use_cache
+
+
+@pytest.fixture(scope="module")
+def no_pad(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose tokenizer has no padding token, and whose template ends a turn by another
+    token than the tokenizer's own end.
+    """
+    folder = tiny_model("llama", tmp_path_factory.mktemp("no_pad") / "m")
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text())
+    assert settings.get("pad_token") is None
+    path.write_text(json.dumps({**settings, "eos_token": "<|begin_of_text|>"}))
+    for name in ("config.json", "generation_config.json"):
+        there = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps({**there, "eos_token_id": there["bos_token_id"]}))
+    return folder
+
+
+def test_padding_by_the_end_token_neither_masks_it_nor_stays(no_pad: Path, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+    made = AutoTokenizer.from_pretrained(no_pad)
+    end = made.convert_tokens_to_ids("<|eot_id|>")
+    file = RecordFile(tmp_path / "sft.jsonl", Example)
+    file.replace([example(0, "Sure", "a"), example(1, "Sure", "grass and more grass")])
+    data, _ = load_dataset("sft", str(file.path), made, 1000)
+    # Padded by the very token that ends the turns, the shorter row keeps its own in the loss.
+    batch = DataCollatorForLanguageModeling(pad_token_id=end).torch_call(list(data))
+    assert batch["input_ids"][0].tolist().count(end) > 3
+    for labels in batch["labels"].tolist():
+        assert labels.count(end) == 1 and [i for i in labels if i != -100][-1] == end
+    job = TrainJob("sft", no_pad, None, file.path, tmp_path / "out", SETTINGS, 0)
+    train(job)
+    assert AutoTokenizer.from_pretrained(job.out).pad_token is None
+    for name in ("config.json", "generation_config.json"):
+        assert json.loads((job.out / name).read_text()).get("pad_token_id") is None
+    # A server that reads the settings now ends turns where the template ends them.
+    ends = json.loads((job.out / "generation_config.json").read_text())["eos_token_id"]
+    assert end in ends and made.eos_token_id in ends
 
 
 def test_the_same_job_gives_the_same_weights(sft: Step, tmp_path: Path) -> None:
