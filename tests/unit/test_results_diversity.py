@@ -17,7 +17,7 @@ from results.diversity import (
 
 
 def test_distinct_is_the_mean_over_all_samples():
-    words = "a a a b b c".split()
+    words = ["a", "a", "a", "b", "b", "c"]
     drawn = [len(set(sample)) / 3 for sample in itertools.combinations(words, 3)]
     found = distinct("distinct_1", ["a a a", "B b", "c"], 1, sample=3)
     assert found.value == pytest.approx(sum(drawn) / len(drawn))
