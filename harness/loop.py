@@ -17,6 +17,7 @@ from harness.stages.evaluation import evaluation
 from harness.stages.fitness import check_human_data, fitness
 from harness.stages.gate import check_rules, describe, gate, stop
 from harness.stages.judgments import check_unscored, judgments
+from harness.stages.monitors import monitors
 from harness.stages.pairs import check_counts, pairs
 from harness.stages.prompts import check_shots, prompts, read_prompt_file
 from harness.stages.seed import keep_seed, read_seed
@@ -83,6 +84,8 @@ def _iterate(run: Run, data: SeedData) -> tuple[int, str]:
         measured = evaluation(run, f"M{k}", run.checkpoint(k), folder, baseline)
         _enough_scored(run, k, measured, folder)
         decision = gate(run, k, champion)
+        if k > 1:
+            monitors(run, k)
         if decision.decision != "promote":
             kept = f"champion stays M{k - 1}" if champion else "there is no champion"
             return 3, f"M{k} is not promoted, {kept}. {describe(decision)}"

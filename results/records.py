@@ -154,7 +154,8 @@ class Value(Record):
 
     ``cluster`` names what is resampled (prompts with the same text share one); prompts are paired
     between two models by ``prompt_id``. A prompt without a value is not in the file: the metric's
-    ``of`` says how many there could have been.
+    ``of`` says how many there could have been. ``category``: of the prompt, where the benchmark
+    has some.
     """
 
     prompt_id: str
@@ -162,6 +163,7 @@ class Value(Record):
     num: float
     den: float = 1.0
     cluster: str
+    category: str | None = None
 
 
 class Metric(BaseModel):

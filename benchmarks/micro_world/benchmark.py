@@ -145,9 +145,10 @@ class MicroWorld:
                 found["win_rate"] = _preference(held.total, opponent[i].total)
             cluster = text_hash(instruction.text)
             values += [
-                Value(prompt_id=f"item-{i}", metric=name, num=value, cluster=cluster)
+                Value(prompt_id=f"item-{i}", metric=name, num=value, cluster=cluster,
+                      category=instruction.family)
                 for name, value in found.items()
-            ]
+            ]  # fmt: skip
         return values
 
 
