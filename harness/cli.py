@@ -50,8 +50,9 @@ def parser() -> argparse.ArgumentParser:
 
     plan = commands.add_parser(
         "plan",
-        help="what a run will ask and cost; calls nothing",
-        description="Stages, calls, tokens, cost and the first prompt of each kind. Calls nothing.",
+        help="what a run will ask, take and cost; calls nothing",
+        description="Stages, calls, tokens, cost, device hours, disk and the first prompt of each "
+        "kind. Calls nothing and fetches nothing.",
     )
     plan.add_argument("recipe", help="a shipped recipe (srlm ls recipes) or a YAML file")
     plan.add_argument("overrides", nargs="*", metavar="key.sub=value", help="change a setting")
@@ -224,14 +225,15 @@ def _retry(arguments: argparse.Namespace) -> int:
 
 def _plan(arguments: argparse.Namespace) -> int:
     from harness.display import Display
-    from harness.plan import plan, show
+    from harness.plan import plan
+    from harness.plan_inputs import open_inputs
+    from harness.plan_table import show
     from harness.recipe import load_recipe
     from harness.resolve import resolve
-    from harness.run import Run
 
     loaded = load_recipe(arguments.recipe, arguments.overrides)
     with Display() as display:
-        found = plan(Run.open(resolve(loaded.config), loaded.default_folder, display))
+        found = plan(open_inputs(resolve(loaded.config), loaded.default_folder, display))
     show(found, arguments.json)
     return 0
 

@@ -63,9 +63,22 @@ class TrainerConfig(Part):
 
 
 class Model(Section):
-    """``base`` is M0: a folder, ``package:`` path or hub id."""
+    """``base`` is M0: a folder, ``package:`` path or hub id. ``parameters``: how many it has, for
+    ``srlm plan`` where its weights are not on this machine (null: counted in them).
+    """
 
     base: str
+    parameters: float | None = Field(default=None, gt=0)
+
+
+class Hardware(Section):
+    """What ``srlm plan`` reckons hours with: how many ``devices``, the peak of one in dense
+    ``tflops`` (10^12 operations a second at the precision used; null: no hours) and its ``name``.
+    """
+
+    devices: int = Field(default=1, ge=1)
+    tflops: float | None = Field(default=None, gt=0)
+    name: str = ""
 
 
 class Data(Section):
@@ -255,3 +268,4 @@ class RunConfig(Section):
     evaluation: EvaluationConfig
     gate: Gate = Gate()
     budget: Budget = Budget()
+    hardware: Hardware = Hardware()

@@ -22,7 +22,8 @@ from harness.stages.seed import keep_seed, read_seed
 from harness.stages.training import dpo, sft
 from results.records import Evaluated
 
-FREE = ("budget", "judge.fit.criterion", "judge.fit.waived_by")  # may differ between starts
+# May differ between starts; those of the first line change no record.
+FREE = ("budget", "hardware", "model.parameters", "judge.fit.criterion", "judge.fit.waived_by")
 
 
 @dataclass(frozen=True)
