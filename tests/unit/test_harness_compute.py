@@ -169,7 +169,8 @@ def test_bytes_in_words(size: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hours", "text"), [(0, "0.00"), (1e-4, "<0.01"), (1.234, "1.23"), (12.3, "12.3"), (1e4, "10,000")]
-)  # fmt: skip
+    ("hours", "text"),
+    [(0, "0.00"), (1e-4, "<0.01"), (1.234, "1.23"), (12.3, "12.3"), (1e4, "10,000")],
+)
 def test_hours_in_words(hours: float, text: str) -> None:
     assert hours_text(hours) == text
