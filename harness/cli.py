@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--smoke",
         action="store_true",
-        help="try every stage at a small scale (in runs/NAME-smoke) and say what the full run takes",
+        help="try every stage at a small scale in runs/NAME-smoke; says what the full run takes",
     )
     run.add_argument("--json", action="store_true", help="the final table as JSON on stdout")
     run.set_defaults(do=_run)

@@ -43,8 +43,8 @@ def candidates(run: Run, k: int, ift: Sequence[Example]) -> list[Candidate]:
 
 
 def pairs(run: Run, k: int, prompts: Sequence[Prompt], candidates: Sequence[Candidate],
-          ift: Sequence[Example], n: int) -> tuple[list[Pair], int]:  # fmt: skip
-    """The pairs of iteration ``k`` filled up to ``n``, and how many were filled in.
+          ift: Sequence[Example], n: int) -> int:  # fmt: skip
+    """Fills the pairs of iteration ``k`` up to ``n``; returns how many were filled in.
 
     First from the first two different candidates of a prompt without a pair, then from seed
     answers, each with the answer to another instruction as the rejected one.
@@ -64,7 +64,7 @@ def pairs(run: Run, k: int, prompts: Sequence[Prompt], candidates: Sequence[Cand
         if len(found) < n and seed.completion != other.completion:
             found.append(_pair(f"{NAME}-seed-{i}", seed.prompt, seed.completion, other.completion))
     file.replace(found)
-    return found, len(found) - there
+    return len(found) - there
 
 
 def _pair(name: str, prompt: str | list[Message], chosen: str, rejected: str) -> Pair:

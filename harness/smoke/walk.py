@@ -286,5 +286,5 @@ def _pairs(walk: Walk) -> str:
         if expected < least and not walk.would and not walk.unclear:
             line = f"M{K} is not trained: about {expected} of {all_of} prompts would give a pair"
             walk.not_enough(f"{line}, {key} needs {least}", by_policy=True)
-    found, filled = stand_ins.pairs(run, K, walk.asked, walk.answers, walk.data.ift, batch)
+    filled = stand_ins.pairs(run, K, walk.asked, walk.answers, walk.data.ift, batch)
     return yielded + (f", {filled} stand-ins beside them for a batch of DPO" if filled else "")
