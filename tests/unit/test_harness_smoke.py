@@ -25,7 +25,10 @@ from results.errors import SrlmError
 from results.records import Example
 from tests.fakes import FakeEngine, Reply, prompt_of
 
-SMALL = ["engine.batch_size=16", "dpo.settings.batch_size=4", "sft.settings.batch_size=10"]
+SMALL = [
+    "engine.batch_size=16", "dpo.settings.batch_size=4", "sft.settings.batch_size=10",
+    "data.options={ift: 40, eft: 60}", "evaluation.options={items: 40, rankings: 10}",
+]  # fmt: skip
 STAGES = [
     "inputs", "training", "evaluation", "evaluation", "training", "evaluation", "gate", "judge",
     "prompts", "candidates", "judgments", "pairs", "training", "evaluation", "gate",
@@ -104,7 +107,7 @@ def test_a_good_model_passes_every_stage(smoke) -> None:
     ]  # fmt: skip
     # The reference of DPO is M1, as it is in the full run.
     assert trainer.jobs[2].reference == Path(found["folder"]) / "iter_1" / "checkpoint"
-    assert "10 of 800 IFT, 10 of 1200 EFT, 8 of 40 new prompts" in line(found, "", "inputs")
+    assert "10 of 40 IFT, 10 of 60 EFT, 8 of 40 new prompts" in line(found, "", "inputs")
     assert "on so few prompts it says nothing" in line(found, "M2", "gate")
 
 
@@ -118,10 +121,10 @@ def test_the_full_run_is_reckoned_from_the_rates_here(smoke) -> None:
     here = lines["candidates"]
     assert here["hours"] == pytest.approx(here["here_seconds"] / 32 * 800 / 3600)
     assert here["completion_tokens"] == 4 * 800  # the fake engine writes four tokens
-    # Five models: 400 items and 80 x 4 x 3 judgments of each.
-    assert lines["evaluation"]["units"] == 6 * (400 + 960)
+    # Six models: 40 items and 10 x 4 x 3 judgments of each.
+    assert lines["evaluation"]["units"] == 6 * (40 + 120)
     # Half a second an example: IFT twice (baseline and M1) and EFT, in two epochs.
-    assert lines["training, sft"]["hours"] == pytest.approx((2 * 800 + 1200) * 2 / 2 / 3600)
+    assert lines["training, sft"]["hours"] == pytest.approx((2 * 40 + 60) * 2 / 2 / 3600)
     assert lines["training, dpo"]["hours"] == pytest.approx(200 / 2 / 3600)
     assert lines["start-up"]["here_units"] == 3 and lines["start-up"]["units"] == 5
     assert lines["start-up"]["hours"] == pytest.approx(5 * 3 / 3600, rel=0.5)
@@ -129,7 +132,7 @@ def test_the_full_run_is_reckoned_from_the_rates_here(smoke) -> None:
     assert total == pytest.approx(sum(row["hours"] for row in lines.values()))
     disk = found["full"]["disk"]
     assert (disk["checkpoints"], disk["checkpoint_bytes"]) == (5, 1000)
-    assert disk["total"] == 5000 + disk["record_bytes"] and disk["record_bytes"] > 1e6
+    assert disk["total"] == 5000 + disk["record_bytes"] and disk["record_bytes"] > 1e5
     assert found["full"]["trainer"]["host"] == 5 << 20
     assert found["full"]["cost"] == 0
 
@@ -141,10 +144,10 @@ def test_what_would_stop_the_run_is_walked_past(smoke) -> None:
     assert status(found)["M2 prompts"] == "would have failed"
     said = line(found, "M2", "prompts")
     assert "M2: no prompt was kept of" in said and "seed instructions stand in" in said
-    # What M1 does may change once it is trained: 2 of 2 x 200 steps of 10 examples.
+    # What M1 does may change once it is trained: 2 of 2 x 10 steps of 10 examples.
     for stage in ("judgments", "pairs", "evaluation"):
         assert status(found)[f"M2 {stage}"] == "unclear"
-        assert "M1 has had 2 of 400 training steps here" in line(found, "M2", stage)
+        assert "M1 has had 2 of 20 training steps here" in line(found, "M2", stage)
     judged = line(found, "M2", "judgments")
     assert "none of 32 candidates ended by itself" in judged
     assert "100.0% of 96 judgments are unscored" in judged
@@ -157,7 +160,7 @@ def test_what_would_stop_the_run_is_walked_past(smoke) -> None:
 
 
 def test_with_all_of_its_training_nothing_is_unclear(smoke) -> None:
-    code, found = smoke(hopeless, FakeTrainer(steps=400))
+    code, found = smoke(hopeless, FakeTrainer(steps=20))
     assert code == 3 and "unclear" not in status(found).values()
     assert status(found)["M2 judgments"] == "would have failed"
 
@@ -168,7 +171,7 @@ def test_a_judge_from_outside_is_not_hardly_trained(smoke) -> None:
 
 
 def test_too_few_pairs_for_the_full_run_are_foreseen(smoke) -> None:
-    _, found = smoke(good, FakeTrainer(steps=400), "prompts.count=[40]", "pairs.min_pairs=41")
+    _, found = smoke(good, FakeTrainer(steps=20), "prompts.count=[40]", "pairs.min_pairs=41")
     said = line(found, "M2", "pairs")
     assert status(found)["M2 pairs"] == "would have failed"
     assert "of 40 prompts would give a pair, pairs.min_pairs needs 41" in said
@@ -216,7 +219,7 @@ def test_the_table_says_it_all(smoke, capsys, monkeypatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     assert main(["run", "quickstart", "--smoke", *SMALL]) == 3
     said = capsys.readouterr().out
-    assert "would have failed" in said and "M1 has had 2 of 400 training steps" in said
+    assert "would have failed" in said and "M1 has had 2 of 20 training steps" in said
     assert "peak memory here" in said and "4 checkpoints of 1.0 kB" in said
     assert said.splitlines()[-1].startswith("smoke of quickstart: 15 stages: ")
 
