@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
+from benchmarks.human_data import read_answers
+from benchmarks.human_data.split import split_prompts
 from benchmarks.registry import SeedData
 from results.errors import UsageError
 from results.records import Example
 from results.store import read_json_lines
 
 
-def seed_data(seed: int, ift: str, eft: str | None = None) -> SeedData:
+def seed_data(
+    seed: int,
+    ift: str,
+    eft: str | None = None,
+    ranked: str | None = None,
+    held_out_share: Annotated[float, Field(ge=0, le=1)] = 0.0,
+) -> SeedData:
     """IFT and EFT from JSON Lines with ``prompt`` (text or messages) and ``completion`` (text).
 
     Args:
         seed: not used; the files decide.
         ift: the answered instructions.
         eft: judge prompts, rendered, with the judge's answer as completion.
+        ranked: human-ranked answers from which EFT can be judged: any ranked data that
+            ``read_human_data`` reads.
+        held_out_share: of the ranked prompts, left to the evaluation; must be the evaluation's.
     """
-    return SeedData(_read(Path(ift), "ift"), _read(Path(eft), "eft") if eft else [])
+    pool = [] if ranked is None else split_prompts(read_answers(ranked).ranked, held_out_share)[0]
+    return SeedData(_read(Path(ift), "ift"), _read(Path(eft), "eft") if eft else [], pool)
 
 
 def _read(path: Path, kind: Literal["ift", "eft"]) -> list[Example]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.benchmark import Benchmark
+from judges.rankings import RankedPrompt
 from results.plugins import Table, check_options, construct
 from results.records import Example
 
@@ -33,10 +34,16 @@ SOURCES = Table(
 
 @dataclass(frozen=True)
 class SeedData:
-    """Human-written seed data: instructions with answers (IFT), judged answers (EFT)."""
+    """Human-written seed data: instructions with answers (IFT), judged answers (EFT).
+
+    ``ranked``: training prompts with several answers that people ranked, from which EFT can be
+    judged. ``notes``: what the user should know of it, one line each.
+    """
 
     ift: list[Example]
     eft: list[Example]
+    ranked: list[RankedPrompt] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def open_benchmark(name: str, options: Mapping[str, Any]) -> Benchmark:

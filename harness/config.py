@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from judges.agreeing_sets import Ties
 from judges.fitness_checks import Criterion
 
 
@@ -63,12 +64,20 @@ class TrainerConfig(Part):
 
 
 class Model(Section):
-    """``base`` is M0: a folder, ``package:`` path or hub id. ``parameters``: how many it has, for
-    ``srlm plan`` where its weights are not on this machine (null: counted in them).
+    """``base`` is M0: a folder, ``package:`` path or hub id.
+
+    ``chat_template``: null (its own), ``plain`` (for base models without one) or a jinja file;
+    ``chat_template_options``: variables that it reads (``enable_thinking: false``).
+    ``parameters``: how many it has, for ``srlm plan`` where its weights are not on this machine
+    (null: counted in them).
     """
 
     base: str
     parameters: float | None = Field(default=None, gt=0)
+    chat_template: str | None = None
+    chat_template_options: dict[
+        Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], bool | int | float | str | None
+    ] = Field(default_factory=dict)
 
 
 class Hardware(Section):
@@ -81,11 +90,51 @@ class Hardware(Section):
     name: str = ""
 
 
+class Judged(Section):
+    """EFT from the SFT baseline's own judgments of ranked answers, those that agree with people.
+
+    ``draws`` of each answer; the draws of one number over a prompt's answers are a set, and at most
+    ``sets`` of a prompt that put them in the human order are kept. ``ties``: whether equal scores
+    break a set (``drop``), or are allowed beside one pair in order (``keep``). No score may hold
+    more than ``max_share`` of the examples. Fewer than ``min_examples`` stop the run; resampling
+    alone never goes below them.
+    """
+
+    draws: int = Field(default=3, ge=1)
+    ties: Ties = "drop"
+    sets: int = Field(default=1, ge=1)
+    max_share: float = Field(default=0.3, gt=0, le=1)
+    min_examples: int = Field(default=1, ge=1)
+
+
+class Bootstrap(Section):
+    """Ranked answers without people: IFT answers and worse ones made of them.
+
+    ``prompts`` of the IFT instructions (null: all), judged by ``draws`` of each answer.
+    """
+
+    prompts: int | None = Field(default=None, ge=1)
+    draws: int = Field(default=8, ge=1)
+
+
 class Data(Section):
-    """Seed data: a source and its options."""
+    """Seed data: a source and its options, and where EFT comes from.
+
+    ``eft``: ``source``: what the source gives; ``judged``: judgments of its ranked prompts;
+    ``bootstrap``: judgments of ranked prompts made from IFT (the settings of ``judged`` but its
+    draws hold there too).
+    """
 
     source: str
     options: dict[str, Any] = Field(default_factory=dict)
+    eft: Literal["source", "judged", "bootstrap"] = "source"
+    judged: Judged = Judged()
+    bootstrap: Bootstrap = Bootstrap()
+
+    @property
+    def draws(self) -> int:
+        """Judgments of each answer from which EFT is made."""
+        return self.bootstrap.draws if self.eft == "bootstrap" else self.judged.draws
 
 
 class Sft(Section):
@@ -187,10 +236,12 @@ class JudgeConfig(Section):
 
 
 class Pairs(Section):
-    """Highest against lowest score; fewer than ``min_pairs`` stop the run before training."""
+    """Highest against lowest score; fewer than ``min_pairs`` stop the run before training (null:
+    fewer than one batch of ``dpo.settings``).
+    """
 
     min_margin: float = Field(default=0.0, ge=0)
-    min_pairs: int = Field(default=1, ge=1)
+    min_pairs: int | None = Field(default=None, ge=1)
 
 
 class EvaluationConfig(Section):
@@ -249,12 +300,18 @@ class Budget(Section):
 
 
 class RunConfig(Section):
-    """One run of the loop: M1 by SFT, then ``iterations - 1`` self-reward steps by DPO."""
+    """One run of the loop: M1, then ``iterations - 1`` self-reward steps by DPO.
+
+    ``start``: what M1 is. ``base``: SFT of ``model.base`` on the seed data; ``chat``:
+    ``model.base`` itself, which is instruction-tuned already; else the folder of an iteration of
+    another run, or of a model. Where nothing is trained for M1, EFT data is not used.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     description: str = ""
     seed: int = Field(default=0, ge=0, lt=2**32, strict=True)
     iterations: int = Field(default=3, ge=1)
+    start: str = "base"
     model: Model
     data: Data
     engine: EngineConfig = EngineConfig()
@@ -269,3 +326,12 @@ class RunConfig(Section):
     gate: Gate = Gate()
     budget: Budget = Budget()
     hardware: Hardware = Hardware()
+
+    @model_validator(mode="after")
+    def _eft_trains_something(self) -> RunConfig:
+        if self.start != "base" and self.data.eft != "source":
+            raise ValueError(
+                f"data.eft: {self.data.eft} makes data that M1 is trained on, and start: "
+                f"{self.start} trains no M1; leave one of them out"
+            )
+        return self

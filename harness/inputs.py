@@ -5,23 +5,36 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from backends.models import model_folder
 from benchmarks.registry import SeedData
 from harness.recipe import flatten
 from harness.run import Run
 from results.weights import text_hash, weights_hash
 
 # Settings that may name files.
-FILES = ("prompts.path", "data.options.", "evaluation.options.", "judge.fit.data")
+FILES = (
+    "model.chat_template",
+    "prompts.path",
+    "data.options.",
+    "evaluation.options.",
+    "judge.fit.data",
+)
 
 
 def input_hashes(run: Run, data: SeedData) -> dict[str, str]:
     """Of weights, seed data and judge, and of every file that data settings name, by its key."""
     hashes = {
-        "base_weights": weights_hash(run.base),
+        # As it came, also where the run has given it another chat template.
+        "base_weights": weights_hash(model_folder(run.config.model.base)),
         "ift": text_hash([e.model_dump() for e in data.ift]),
         "eft": text_hash([e.model_dump() for e in data.eft]),
         "judge": text_hash(run.spec.model_dump()),
     }
+    if run.config.start not in ("base", "chat"):
+        hashes["start"] = weights_hash(run.checkpoint(1))
+    # What EFT is judged from; the EFT that comes of it is the run's own work, no input.
+    if data.ranked:
+        hashes["ranked"] = text_hash([r.model_dump() for r in data.ranked])
     if run.config.judge.model != "self":
         hashes["judge.model"] = text_hash(run.judge_identity())
     for key, value in flatten(run.config.model_dump(mode="json")).items():

@@ -12,11 +12,12 @@ from harness.inputs import input_hashes
 from harness.rows import run_rows
 from harness.run import Run, StopRun
 from harness.stages.candidates import candidates
+from harness.stages.eft import check_eft, eft
 from harness.stages.evaluation import evaluation
 from harness.stages.fitness import check_human_data, fitness
 from harness.stages.gate import check_rules, describe, gate, stop
 from harness.stages.judgments import check_unscored, judgments
-from harness.stages.pairs import pairs
+from harness.stages.pairs import check_counts, pairs
 from harness.stages.prompts import check_shots, prompts, read_prompt_file
 from harness.stages.seed import keep_seed, read_seed
 from harness.stages.training import dpo, sft
@@ -42,6 +43,7 @@ def loop(run: Run) -> Outcome:
     """
     data = read_inputs(run)
     claim(run.folder, run.config, input_hashes(run, data), FREE)
+    run.prepare_base()
     keep_seed(run, data)
     try:
         code, message = _iterate(run, data)
@@ -61,8 +63,10 @@ def read_inputs(run: Run) -> SeedData:
     """
     with_baseline = run.config.evaluation.baseline != "none"
     check_rules(run.config.gate.rules, run.benchmark, with_baseline)
+    check_counts(run)
     run.check_engines()
     data = read_seed(run)
+    check_eft(run, data)
     check_shots(run, data.ift)
     check_human_data(run, data)
     if run.config.prompts.path is not None:
@@ -74,8 +78,10 @@ def _iterate(run: Run, data: SeedData) -> tuple[int, str]:
     baseline = _evaluate_baselines(run, data)
     champion: Path | None = None
     for k in range(1, run.config.iterations + 1):
-        if k == 1:
-            sft(run, "M1", [*data.ift, *data.eft], run.iteration(1))
+        if k == 1 and run.config.start == "base":
+            sft(run, "M1", [*data.ift, *eft(run, data)], run.iteration(1))
+        elif k == 1:
+            run.display.note(f"M1 is {run.checkpoint(1)} (start: {run.config.start})")
         else:
             if k == 2:
                 fitness(run)

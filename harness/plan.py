@@ -18,7 +18,6 @@ from harness.compute import (
     DPO,
     FORWARD,
     GENERATION,
-    HALF,
     SERVED,
     SFT,
     TRAINING,
@@ -31,11 +30,14 @@ from harness.compute import (
 )
 from harness.config import Decoding, RunConfig
 from harness.plan_inputs import Inputs
-from harness.plan_table import bytes_text, hours_text
+from harness.plan_notes import notes_on_hours
 from harness.rehearsal import rehearse
 from harness.run import Run
+from harness.stages.bootstrap import ANSWERS_EACH, chosen
+from harness.stages.eft import check_eft, eft_spec
 from harness.stages.fitness import calls as judge_check
 from harness.stages.prompts import SPARE, few_shot, instructions, read_prompt_file, wanted
+from judges.judging import Response, ranked_responses
 from judges.pointwise import generate_config, judge_request, prompt_text
 from results.records import Example
 
@@ -100,6 +102,7 @@ def plan(inputs: Inputs) -> Plan:
     the evaluations' counts and prompts are those of the run.
     """
     found, run, data = Plan(), inputs.run, inputs.data
+    check_eft(run, data)
     for role in ("policy", "judge"):
         engine, name, options = _model_of(run, role)
         check_price(run.config.budget, run.prices, engine, name, options)
@@ -107,13 +110,17 @@ def plan(inputs: Inputs) -> Plan:
     evaluations = ["M0", *(f"M{k}" for k in range(1, run.config.iterations + 1))]
     if run.config.evaluation.baseline == "sft":
         evaluations.insert(0, "SFT baseline")
+    elif run.config.data.eft != "source":
+        found.steps.append(_sft_step(run.config, "SFT baseline", data.ift))
     for model in evaluations:
+        if model == "M1":
+            _seed_steps(run, found, data)
         if model == "M2" and (asked := judge_check(run)):
             decoding = generate_config(run.spec, run.config.seed)
             found.steps.append(_step(run, "M1", "judge check", "judge", asked, decoding))
         if model[1:].isdigit() and int(model[1:]) >= 2:
             _self_reward_step(run, found, int(model[1:]), data)
-        elif model != "M0":
+        elif model == "SFT baseline" or (model == "M1" and run.config.start == "base"):
             examples = data.ift if model == "SFT baseline" else [*data.ift, *data.eft]
             found.steps.append(_sft_step(run.config, model, examples))
         for role, requests, config in measured:
@@ -129,8 +136,36 @@ def plan(inputs: Inputs) -> Plan:
     models = sum(step.stage == "training" for step in found.steps)
     size = size_of(run.config.model)
     found.disk = disk_of(models, size, total["calls"], total["completion_tokens"])
-    found.notes = [*inputs.notes, *_notes(run), *_notes_on_hours(run.config, found)]
+    found.notes = [
+        *inputs.notes,
+        *_notes(run),
+        *notes_on_hours(run.config, total["device_hours"], found.disk),
+    ]
     return found
+
+
+def _seed_steps(run: Run, found: Plan, data: SeedData) -> None:
+    """What the SFT baseline is asked before M1 is trained, where EFT is made in the run."""
+    kind, spec, responses = run.config.data.eft, eft_spec(run), ranked_responses(data.ranked)
+    if kind == "source":
+        return
+    calls, about = len(responses) * spec.draws, kind == "bootstrap"
+    if about:
+        shown = [data.ift[place] for place in chosen(run, len(data.ift))]
+        chats = [Request(as_messages(example.prompt)) for example in shown[:SHOWN]]
+        drawn, n = _decoding(run.config.candidates.decoding), len(shown)
+        step = _step(run, "SFT baseline", "seed, answers", "policy", chats, drawn, n, True)
+        found.steps.append(step)
+        responses = [Response(e.id, e.prompt, "human", e.completion) for e in shown]
+        calls = n * ANSWERS_EACH * spec.draws
+    judged = [
+        judge_request(spec, r.prompt, r.text, 0, r.reference)
+        for r in (responses[:SHOWN] if about else responses)
+    ]
+    found.prompts["seed, judge"] = text_of(judged[0])
+    config = generate_config(spec, run.config.seed)
+    step = _step(run, "SFT baseline", "seed, judge", "policy", judged, config, calls, about)
+    found.steps.append(step)
 
 
 def _self_reward_step(run: Run, found: Plan, k: int, data: SeedData) -> None:
@@ -252,46 +287,13 @@ def _notes(run: Run) -> list[str]:
         "candidates and judgments are counted as if every prompt were kept and every candidate "
         "judged; a gate that holds ends the run earlier",
     ]
+    if run.config.data.eft != "source":
+        lines.append("the EFT that the SFT baseline's judgments will give is not in M1's training")
     if run.config.judge.adaptive is not None:
         lines.append("adaptive draws are counted as if all were made: how many are spared, the "
                      "scores decide")  # fmt: skip
     prices = {role: run.prices.price(*_model_of(run, role)) for role in ("policy", "judge")}
     return lines + notes_on_price(prices)
-
-
-def _notes_on_hours(config: RunConfig, found: Plan) -> list[str]:
-    """How the hours and the disk were reckoned, or what is missing for it."""
-    hardware, size = config.hardware, size_of(config.model)
-    lines = []
-    hours = found.total()["device_hours"]
-    if hardware.tflops is None:
-        lines.append("device hours: unknown: give hardware.tflops (the peak of one device in dense "
-                     "TFLOP/s at the precision used)")  # fmt: skip
-    elif size.parameters is None:
-        lines.append("device hours: unknown: give model.parameters, the weights are not here")
-    elif hours is None:
-        lines.append("device hours of all: unknown: the weights of another model are not here")
-    else:
-        name = f"{hardware.devices} x {hardware.name or 'device'}"
-        lines.append(
-            f"about {hours_text(hours / hardware.devices)} hours on {name}, at the most tokens "
-            f"that the settings allow and {GENERATION:.0%} of the peak in generation, "
-            f"{TRAINING:.0%} in training (assumed; srlm run --smoke measures)"
-        )
-    if size.parameters is not None:
-        lines.append(f"{size.parameters / 1e6:,.4g} million parameters")
-    if found.disk is not None:
-        records = f"records at most {bytes_text(found.disk.record_bytes)}"
-        if found.disk.total is None or found.disk.checkpoint_bytes is None:
-            lines.append(f"disk: unknown: give model.parameters; {records}")
-        else:
-            each = bytes_text(found.disk.checkpoint_bytes)
-            each += f" ({HALF} bytes a parameter assumed)" if size.assumed else ""
-            lines.append(
-                f"disk at most {bytes_text(found.disk.total)}: {found.disk.checkpoints} "
-                f"checkpoints of {each}, {records}"
-            )
-    return lines
 
 
 def notes_on_price(prices: Mapping[str, Price | None]) -> list[str]:

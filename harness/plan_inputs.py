@@ -70,13 +70,15 @@ def open_inputs(config: RunConfig, folder: Path, display: Display) -> Inputs:
     missing = absent_files(config.data.options)
     if not missing:
         return Inputs(run, fresh_seed(run), notes)
-    data = SeedData(_examples(config.data.options), [])
+    ift = _examples(config.data.options)
+    ranked = rankings(len(ift)) if config.data.eft == "judged" else []
+    pool = f"{len(ranked)} ranked prompts of {REPLIES} replies" if ranked else "no EFT"
     notes.append(
-        f"{missing[0]} is not read: {len(data.ift)} IFT examples of {PROMPT_CHARACTERS} + "
+        f"{missing[0]} is not read: {len(ift)} IFT examples of {PROMPT_CHARACTERS} + "
         f"{ANSWER_CHARACTERS} characters are assumed (data.options.ift, and means of Open "
-        "Assistant), and no EFT"
+        f"Assistant), and {pool}"
     )
-    return Inputs(run, data, notes, real=False)
+    return Inputs(run, SeedData(ift, [], ranked), notes, real=False)
 
 
 def _without_absent(config: RunConfig) -> tuple[RunConfig, list[str]]:
@@ -125,6 +127,21 @@ def _examples(options: Mapping[str, Any]) -> list[Example]:
     ]
 
 
+def rankings(prompts: int) -> list[RankedPrompt]:
+    """As many ranked prompts, as long as Open Assistant's."""
+    return [
+        RankedPrompt(
+            id=f"absent-{i}",
+            prompt=f"{i} ".ljust(PROMPT_CHARACTERS, "x"),
+            responses=[
+                RankedResponse(id=f"r{j}", text=f"{j} ".ljust(REPLY_CHARACTERS, "x"), rank=j)
+                for j in range(REPLIES)
+            ],
+        )
+        for i in range(prompts)
+    ]
+
+
 def _benchmark(config: RunConfig) -> tuple[Benchmark, list[str]]:
     options = config.evaluation.options
     missing = absent_files(options)
@@ -146,17 +163,7 @@ class Absent:
 
     def __init__(self, name: str, prompts: int) -> None:
         self.name = name
-        self.rankings = [
-            RankedPrompt(
-                id=f"absent-{i}",
-                prompt=f"{i} ".ljust(PROMPT_CHARACTERS, "x"),
-                responses=[
-                    RankedResponse(id=f"r{j}", text=f"{j} ".ljust(REPLY_CHARACTERS, "x"), rank=j)
-                    for j in range(REPLIES)
-                ],
-            )
-            for i in range(prompts)
-        ]
+        self.rankings = rankings(prompts)
 
     def held_out(self, text: str) -> bool:
         """Nothing is known to be."""

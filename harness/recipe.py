@@ -57,6 +57,11 @@ def load_recipe(name_or_path: str, overrides: list[str]) -> Loaded:
     """
     path = _find(name_or_path)
     tree, origins = _read(path)
+    # Seed data is the section data; seed alone is the number that draws come from, no section.
+    overrides = [
+        f"data.{text.removeprefix('seed.')}" if text.startswith("seed.") else text
+        for text in overrides
+    ]
     own: dict[str, Any] = {}
     for text, key, value in _assignments(overrides):
         _set(tree, key.split("."), value, text)

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.run import Run
+from harness.run import Run, StopRun
+from harness.stages.bootstrap import ANSWERS
 from harness.stages.candidates import candidates
+from harness.stages.eft import JUDGMENTS, REPORT, eft, eft_spec
 from harness.stages.evaluation import evaluation
 from harness.stages.judgments import judgments
+from harness.stages.seed import read_seed
 from results.errors import UsageError
 from results.files import write_bytes
 from results.lines import read_json_lines
@@ -46,6 +50,8 @@ def retry(run: Run) -> Retried:
     while run.iteration(k + 1).is_dir():
         k += 1
     folder = run.iteration(k)
+    if k < 2 and not run.checkpoint(1).exists() and (run.folder / "seed" / JUDGMENTS).exists():
+        return _seed(run)
     if k > 1 and not run.checkpoint(k).exists():
         return _step(run, k, folder)
     if k == 0 or not (folder / "evaluation" / "metrics.json").exists():
@@ -54,6 +60,27 @@ def retry(run: Run) -> Retried:
             "be retried; go on with srlm run"
         )
     return _evaluation(run, k, folder / "evaluation")
+
+
+def _seed(run: Run) -> Retried:
+    """The judgments that EFT is made from, before M1 is trained on them."""
+    folder = run.folder / "seed"
+    answers, judged = folder / ANSWERS, folder / JUDGMENTS
+    failed, unscored = _failed(answers), _unscored(judged)
+    if not failed and not unscored:
+        return Retried(None, 0, 0)
+    stale = [folder / "eft.jsonl", folder / REPORT]
+    stale += [run.iteration(1) / name for name in ("gate.json", "sft.jsonl")]
+    for path in stale:
+        path.unlink(missing_ok=True)
+    _ask_otherwise(judged, unscored, eft_spec(run).draws)
+    _reopen(judged, lambda line: line["status"] == "scored")
+    if failed:
+        _reopen(answers, lambda line: line["finish_reason"] != "error")
+    with suppress(StopRun):  # the run says it again when it goes on
+        eft(run, read_seed(run))
+    left = len(_failed(answers)) + len(_unscored(judged))
+    return Retried("seed judgments", len(failed) + len(unscored), left)
 
 
 def _step(run: Run, k: int, folder: Path) -> Retried:
@@ -69,7 +96,7 @@ def _step(run: Run, k: int, folder: Path) -> Retried:
         return Retried(None, 0, 0)
     for name in ("gate.json", "pairs.jsonl"):
         (folder / name).unlink(missing_ok=True)
-    _ask_otherwise(run, scored.path, unscored)
+    _ask_otherwise(scored.path, unscored, run.spec.draws)
     _reopen(scored.path, lambda line: line["status"] == "scored")
     if failed:
         _reopen(answers.path, lambda line: line["finish_reason"] != "error")
@@ -92,7 +119,7 @@ def _evaluation(run: Run, k: int, folder: Path) -> Retried:
     for path in (folder.parent / "gate.json", folder / "metrics.json", folder / "values.jsonl"):
         path.unlink(missing_ok=True)
     if unscored:
-        _ask_otherwise(run, judged, unscored)
+        _ask_otherwise(judged, unscored, run.spec.draws)
         _reopen(judged, lambda line: line["status"] == "scored")
     for path in failed:
         _reopen(path, lambda line: line.get("finish_reason") != "error")
@@ -122,16 +149,21 @@ def _lines(path: Path) -> list[Line]:
     return [line for _, line in read_json_lines(path)]
 
 
-def _ask_otherwise(run: Run, path: Path, unscored: list[Line]) -> None:
+def _ask_otherwise(path: Path, unscored: list[Line], draws: int) -> None:
     """Notes for every judgment that did not parse a draw that was never asked: the same one would
     give the same answer. A call that failed has no answer, so it keeps its draw.
+
+    Args:
+        path: of the judgments.
+        unscored: those of them without a score.
+        draws: how many there are of each response.
     """
     file = RecordFile(path.with_name(NAME), Retry)
     asked = {(r.prompt_id, r.response_id, r.draw): r.asked_as for r in file.read()}
     for line in unscored:
         if line["finish_reason"] != "error":
             key = (line["prompt_id"], line["response_id"], line["draw"])
-            asked[key] = asked.setdefault(key, line["draw"]) + run.spec.draws
+            asked[key] = asked.setdefault(key, line["draw"]) + draws
     file.replace(
         Retry(prompt_id=p, response_id=r, draw=d, asked_as=n) for (p, r, d), n in asked.items()
     )

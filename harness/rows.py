@@ -25,12 +25,16 @@ def run_rows(folder: Path) -> list[dict[str, Any]]:
         places.append((f"M{k}", k, place))
         k += 1
     rows: list[dict[str, Any]] = []
-    spent = _spent(folder)
+    header = read_json(folder / "manifest.json")
+    spent, start = _spent(header), header.get("config", {}).get("start", "base")
     for model, iteration, place in places:
         gate = place / "gate.json"
         decision = read_model(gate, GateDecision) if gate.is_file() else None
         if (place / "evaluation" / "metrics.json").is_file():
             rows.append(_row(folder.name, model, iteration, place, decision))
+            if iteration == 1 and start != "base":
+                what = "the base model" if start == "chat" else start
+                rows[-1].setdefault("note", f"{what} as it is, not trained in this run")
         elif decision is not None and rows:
             note = decision.rules[-1].reason
             stopped: dict[str, Any] = {
@@ -44,11 +48,11 @@ def run_rows(folder: Path) -> list[dict[str, Any]]:
     return [{**row, "spent": spent} for row in rows]
 
 
-def _spent(folder: Path) -> dict[str, Any] | None:
+def _spent(header: dict[str, Any]) -> dict[str, Any] | None:
     """What the model calls of the whole run took: sums over its models, null where a part is not
     known; null altogether while the run has not ended once.
     """
-    parts = read_json(folder / "manifest.json").get("spent")
+    parts = header.get("spent")
     if not parts:
         return None
     keys = ("calls", "prompt_tokens", "completion_tokens", "cost")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from backends.chat_template import template_text, with_template
 from backends.engines.caller import Caller
 from backends.engines.engine import Engine, check_ready
 from backends.models import model_folder
@@ -67,6 +69,10 @@ class Run:
     def open(cls, config: RunConfig, folder: Path, display: Display) -> Run:
         """Opens every part. Nothing is computed and nothing written: what is wrong shows first."""
         base = model_folder(config.model.base)
+        if config.start not in ("base", "chat"):
+            start_folder(config.start)
+        if (folder / "base").is_dir():
+            base = folder / "base"
         prices = PriceFile.read(Path(p) if (p := config.budget.prices) else None)
         for name, model, options in _models(config, base):
             open_engine(name, model, options)
@@ -93,8 +99,12 @@ class Run:
         return self.folder / f"iter_{k}"
 
     def checkpoint(self, k: int) -> Path:
-        """The weights of M_k; k = 0 is M0."""
-        return self.base if k == 0 else self.iteration(k) / "checkpoint"
+        """The weights of M_k; k = 0 is M0. M1 is what the run starts from, where it trains none."""
+        if k == 0 or (k == 1 and self.config.start == "chat"):
+            return self.base
+        if k == 1 and self.config.start != "base":
+            return start_folder(self.config.start)
+        return self.iteration(k) / "checkpoint"
 
     @property
     def sft_baseline(self) -> Path:
@@ -116,10 +126,26 @@ class Run:
 
     def check_engines(self) -> None:
         """Raises SrlmError where an engine can say already that no call will succeed."""
-        for name, model, options in _models(self.config, self.base):
-            opened = open_engine(name, model, options)
-            check_ready(opened)
-            opened.close()
+        again = (self.folder / "manifest.json").exists()
+        with TemporaryDirectory(prefix="srlm-check-") as name:
+            base = self._with_template(Path(name) / "base") if not again else self.base
+            for engine, model, options in _models(self.config, base):
+                opened = open_engine(engine, model, options)
+                check_ready(opened, again)
+                opened.close()
+
+    def prepare_base(self) -> None:
+        """Gives M0 the chat template that the run asks for, in ``RUN/base``."""
+        self.base = self._with_template(self.folder / "base")
+
+    def _with_template(self, out: Path) -> Path:
+        wanted = self.config.model
+        if wanted.chat_template is None and not wanted.chat_template_options:
+            return self.base
+        if self.base == out:
+            return out
+        text = template_text(self.base, wanted.chat_template, wanted.chat_template_options)
+        return with_template(self.base, text, out)
 
     def judge_identity(self) -> str:
         """What names the weights of a judge from outside. Opens no cache: the folder may not be
@@ -166,6 +192,22 @@ def _models(config: RunConfig, base: Path) -> list[tuple[str, str, dict[str, Any
         engine, _, model = config.judge.model.partition(":")
         models.append((engine, model, config.judge.options))
     return models
+
+
+def start_folder(start: str) -> Path:
+    """The weights that a run starts from: an iteration's folder of another run, or a model's.
+
+    Raises:
+        UsageError: there are none.
+    """
+    folder = Path(start)
+    for weights in (folder / "checkpoint", folder):
+        if (weights / "config.json").is_file():
+            return weights
+    raise UsageError(
+        f"start {start!r}: no checkpoint there; expected 'base', 'chat', or the folder of an "
+        "iteration (runs/NAME/iter_2) or of a model"
+    )
 
 
 def run_spec(config: RunConfig) -> JudgeSpec:

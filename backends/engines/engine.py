@@ -133,6 +133,17 @@ class StreamingEngine(Protocol):
 
 
 @runtime_checkable
+class HasModel(Protocol):
+    """An engine whose model lies on this machine: it can be looked at before it is loaded."""
+
+    def check_model(self) -> None:
+        """Raises SrlmError where the model cannot take part. Weights do not change between the
+        starts of a run, so the first start is the time to ask.
+        """
+        ...
+
+
+@runtime_checkable
 class Ready(Protocol):
     """An engine that can tell before any work that no call will succeed."""
 
@@ -141,7 +152,14 @@ class Ready(Protocol):
         ...
 
 
-def check_ready(engine: Engine) -> None:
-    """Raises SrlmError where the engine can tell already that no call will succeed."""
+def check_ready(engine: Engine, again: bool = False) -> None:
+    """Raises SrlmError where the engine can tell already that no call will succeed.
+
+    Args:
+        engine: the engine.
+        again: whether this model has been checked at an earlier start.
+    """
     if isinstance(engine, Ready):
         engine.ready()
+    if isinstance(engine, HasModel) and not again:
+        engine.check_model()

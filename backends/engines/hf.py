@@ -8,15 +8,19 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from backends.engines.engine import Completion, GenerateConfig, Request, TokenLogprobs, Usage
+from backends.model_check import check_model
 from backends.models import LOCAL_EXTRA, model_folder
+from backends.reasoning import Reasoning
 from backends.tokens import chat_ids
-from results.errors import SrlmError
+from results.errors import SrlmError, UsageError
 from results.plugins import require
+from results.text import excerpt
 from results.weights import weights_hash
 
 if TYPE_CHECKING:
@@ -58,7 +62,14 @@ class HfEngine:
             _before_torch()
             from transformers import AutoTokenizer
 
-            self._tokenizer = AutoTokenizer.from_pretrained(self.folder, padding_side="left")
+            try:
+                self._tokenizer = AutoTokenizer.from_pretrained(self.folder, padding_side="left")
+            except Exception as error:  # a missing file, a broken one: each has its own kind
+                why = " ".join(str(error).split())
+                raise UsageError(
+                    f"{self.folder}: the tokenizer cannot be loaded ({excerpt(why, 200)}); put the "
+                    "model's own tokenizer files beside its weights"
+                ) from error
             if self._tokenizer.pad_token is None:
                 self._tokenizer.pad_token = self._tokenizer.eos_token
             self.startup_seconds += time.monotonic() - start
@@ -91,6 +102,14 @@ class HfEngine:
             self._model = loaded.to(device).eval()
             self.startup_seconds += time.monotonic() - start
         return self._model
+
+    @cached_property
+    def _reasoning(self) -> Reasoning:
+        return Reasoning(self.tokenizer)
+
+    def check_model(self) -> None:
+        """Raises UsageError where settings or tokenizer say that the model cannot take part."""
+        check_model(self.folder, self.tokenizer)
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
         """Longest prompts first, so that a batch pads little and memory runs out early or never;
@@ -174,7 +193,7 @@ class HfEngine:
             )
         rows = out[:, columns:].tolist()
         found = [
-            self._completion(row, ends, config.stop, len(prompt))
+            self._completion(row, ends, config.stop, prompt)
             for row, prompt in zip(rows, ids, strict=True)
         ]
         if likeliest is None:
@@ -203,17 +222,20 @@ class HfEngine:
         return tuple(found)
 
     def _completion(self, row: list[int], ends: list[int], stop: tuple[str, ...],
-                    prompt_tokens: int) -> Completion:  # fmt: skip
+                    prompt: list[int]) -> Completion:  # fmt: skip
         end = next((i for i, token in enumerate(row) if token in ends), None)
         kept = row if end is None else row[:end]
-        text = self.tokenizer.decode(kept, skip_special_tokens=True)
+        answer = self._reasoning.answer(prompt, kept)
+        if answer is None:
+            return Completion("", "length", Usage(len(prompt), len(kept)))
+        text = self.tokenizer.decode(answer, skip_special_tokens=True)
         cuts = [text.index(s) for s in stop if s in text]
         if cuts and end is None:  # what follows pads the row while its neighbours go on
             pad = self.tokenizer.pad_token_id
             kept = kept[: max(i for i, token in enumerate(kept, 1) if token != pad)]
         reason = "stop" if end is not None or cuts else "length"
         text = text[: min(cuts)] if cuts else text
-        return Completion(text.strip(), reason, Usage(prompt_tokens, len(kept)))
+        return Completion(text.strip(), reason, Usage(len(prompt), len(kept)))
 
     def close(self) -> None:
         """Frees the weights; on a GPU also what torch keeps for later, which a trainer in another

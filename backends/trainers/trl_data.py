@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from backends.tokens import as_messages, control_tokens, defused
+from backends.tokens import as_messages, chat_turns, control_tokens, defused
 from results.records import Example, Message, Pair
 from results.store import read_jsonl
 
 
-def _turns(prompt: str | list[Message], special: list[str]) -> list[dict[str, str]]:
-    return [{"role": m.role, "content": defused(m.content, special)} for m in as_messages(prompt)]
+def _turns(tokenizer: Any, prompt: str | list[Message]) -> list[dict[str, str]]:
+    """As the engine shows it: what is trained is what will be asked."""
+    return chat_turns(tokenizer, as_messages(prompt))[0]
 
 
 def _answer(text: str, special: list[str]) -> list[dict[str, str]]:
@@ -32,7 +33,7 @@ def load_dataset(kind: str, path: str, tokenizer: Any, max_length: int) -> tuple
         for example in read_jsonl(Path(path), Example):
             rows.append(
                 {
-                    "prompt": _turns(example.prompt, special),
+                    "prompt": _turns(tokenizer, example.prompt),
                     "completion": _answer(example.completion, special),
                 }
             )
@@ -40,7 +41,7 @@ def load_dataset(kind: str, path: str, tokenizer: Any, max_length: int) -> tuple
         for pair in read_jsonl(Path(path), Pair):
             rows.append(
                 {
-                    "prompt": _turns(pair.prompt, special),
+                    "prompt": _turns(tokenizer, pair.prompt),
                     "chosen": _answer(pair.chosen, special),
                     "rejected": _answer(pair.rejected, special),
                 }

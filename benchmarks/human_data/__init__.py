@@ -1,5 +1,5 @@
 """srlm: human rankings and pairwise labels, read from the formats that the field has."""
 
-from benchmarks.human_data.reading import HumanData, read_human_data
+from benchmarks.human_data.reading import Answers, HumanData, read_answers, read_human_data
 
-__all__ = ["HumanData", "read_human_data"]
+__all__ = ["Answers", "HumanData", "read_answers", "read_human_data"]

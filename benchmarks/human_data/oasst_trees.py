@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.human_data.grades import rank_of
+from benchmarks.human_data.grades import rank_of, score_of
 from benchmarks.human_data.source import Found, Row, Source
 from judges.rankings import RankedPrompt
 from results.errors import UsageError
@@ -125,7 +125,8 @@ def _group(source: Source, node: _Node) -> Iterator[Found]:
             if len(answers) > 1:  # a lone reply has nothing to be ranked against
                 notes.add(node.line, "reply has no rank, left out", REPLY, name)
             continue
-        responses.append({"id": name, "text": reply.get("text"), "rank": rank})
+        quality = score_of(_quality(reply.get("labels")), name, node.line, notes)
+        responses.append({"id": name, "text": reply.get("text"), "rank": rank, "score": quality})
     if responses:
         found = {"id": message.get("message_id"), "prompt": _prompt(node), "responses": responses}
         yield node.line, to_record(source.path, node.line, found, RankedPrompt)
@@ -134,6 +135,21 @@ def _group(source: Source, node: _Node) -> Iterator[Found]:
 def _replies(message: dict[str, Any]) -> list[dict[str, Any]]:
     replies = message.get("replies")
     return [r for r in replies if isinstance(r, dict)] if isinstance(replies, list) else []
+
+
+def _quality(labels: Any) -> Any:
+    """The mean quality (0 to 1) that people gave a reply; null where the export has no labels.
+
+    Tree exports have ``{"quality": {"value": 0.75, "count": 3}}``, the hub's table has the columns
+    ``{"name": ["quality"], "value": [0.75], "count": [3]}``.
+    """
+    if not isinstance(labels, dict):
+        return None
+    names, values = labels.get("name"), labels.get("value")
+    if isinstance(names, list) and isinstance(values, list):
+        return dict(zip(names, values, strict=False)).get("quality")
+    quality = labels.get("quality")
+    return quality.get("value") if isinstance(quality, dict) else None
 
 
 def _spoken(source: Source, message: dict[str, Any]) -> bool:

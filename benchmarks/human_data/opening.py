@@ -20,6 +20,7 @@ from results.text import excerpt
 EXTRA = "install it with: pip install 'srlm[local]'"
 # owner/name, then perhaps @revision, then perhaps :split
 HUB_ID = re.compile(r"([\w.-]+/[\w.-]+?)(?:@([\w./-]+))?(?::(\w+))?")
+HUB = "hub:"
 DATA_SUFFIXES = (".jsonl", ".json", ".gz", ".parquet")
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 PARTS = {"train", "validation", "test"}  # splits of one set, read together
@@ -39,12 +40,18 @@ class Opened:
 def open_rows(path_or_id: str) -> Opened:
     """Opens a file, a folder of FastChat votes or ``owner/name[@revision][:split]`` of the hub.
 
-    A hub id is what reads like one and is neither there as a path nor inside a folder that is.
+    A hub id stands behind ``hub:``, or it is what reads like one and is neither there as a path nor
+    inside a folder that is.
 
     Raises:
         UsageError: nothing is there, or it is not a kind of file that holds human data.
         SrlmError: the hub, or the package that reads it, is out of reach.
     """
+    if path_or_id.startswith(HUB):
+        name = path_or_id.removeprefix(HUB)
+        if (named := HUB_ID.fullmatch(name)) is None:
+            raise UsageError(f"{path_or_id}: expected {HUB}owner/name[@revision][:split]")
+        return _open_hub(name, *named.groups())
     path = Path(path_or_id)
     if path.is_dir():
         path = _votes_in(path)

@@ -183,9 +183,11 @@ def _texts(file: RecordFile[Candidate], n: int) -> list[str]:
     return [by_id[f"item-{i}"] for i in range(n)]
 
 
-def ranked_answers(n: int, noise: float, rng: random.Random) -> list[RankedPrompt]:
-    """``n`` held-out instructions, each with four answers of distinct oracle totals, ranked by
-    people whose error on the total is normal with standard deviation ``noise``.
+def ranked_answers(
+    n: int, noise: float, rng: random.Random, held: bool = True
+) -> list[RankedPrompt]:
+    """``n`` held-out instructions (``held``) or others, each with four answers of distinct oracle
+    totals, ranked by people whose error on the total is normal with standard deviation ``noise``.
     """
     rankings: list[RankedPrompt] = []
     used: set[str] = set()
@@ -194,7 +196,7 @@ def ranked_answers(n: int, noise: float, rng: random.Random) -> list[RankedPromp
         tries += 1
         if tries > 100 * n + 1000:
             raise ValueError(f"rankings: {n} asked for, only {len(rankings)} different were found")
-        instruction = draw_instruction(rng, held=True)
+        instruction = draw_instruction(rng, held=held)
         answers: dict[int, str] = {}
         for _ in range(200):
             text = writers.answer(instruction, rng, writers.EFT)

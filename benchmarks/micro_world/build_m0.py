@@ -7,20 +7,18 @@ instructions and marked answers of this world. Held-out instructions are in none
 from __future__ import annotations
 
 import argparse
-import math
 import random
 import shutil
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from backends.fresh_model import fresh_llama, train_tokenizer
+from backends.pretraining import packed, pretrain
 from benchmarks.micro_world import writers
 from benchmarks.micro_world.oracle import mark
 from benchmarks.micro_world.world import draw_instruction
 
-VOCAB, HIDDEN, LAYERS, HEADS, POSITIONS = 800, 128, 4, 4, 512
+VOCAB, HEAD, POSITIONS = 800, 32, 512
 ROWS, LENGTH = 16, 192
 KINDS = {"fact": 1.5, "answer": 3.0, "instructions": 0.5, "marking": 4.5}
 
@@ -42,52 +40,22 @@ def document(rng: random.Random, rubric: str) -> str:
     return f"{question} {writers.marking(instruction, text, mark(instruction, text))}"
 
 
-def blocks(tokenizer: Any, rng: random.Random, rubric: str) -> Iterator[Any]:
-    """Batches of ``ROWS`` x ``LENGTH`` token ids, documents packed one after the other."""
-    import torch
+def train(out: Path, tokens: int, seed: int, peak: float, rubric: str, hidden: int,
+          layers: int) -> None:  # fmt: skip
+    """Trains for about ``tokens`` tokens and writes model and tokenizer to ``out``.
 
-    ids: list[int] = []
-    while True:
-        while len(ids) < ROWS * LENGTH:
-            texts = [document(rng, rubric) for _ in range(64)]
-            for encoded in tokenizer(texts)["input_ids"]:
-                ids += [*encoded, tokenizer.eos_token_id]
-        yield torch.tensor(ids[: ROWS * LENGTH]).view(ROWS, LENGTH)
-        ids = ids[ROWS * LENGTH :]
-
-
-def train(out: Path, tokens: int, seed: int, peak: float, rubric: str) -> None:
-    """Trains for about ``tokens`` tokens and writes model and tokenizer to ``out``."""
-    import torch
-
+    ``hidden`` is a multiple of ``HEAD``, the size of an attention head.
+    """
     rng = random.Random(f"m0:{seed}")
     tokenizer = train_tokenizer((document(rng, rubric) for _ in range(6000)), VOCAB)
-    model = fresh_llama(tokenizer, HIDDEN, LAYERS, HEADS, POSITIONS, seed)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=peak, betas=(0.9, 0.95), weight_decay=0.1, fused=True
-    )
-    steps, warmup = tokens // (ROWS * LENGTH), 200
-    stream, start, mean = blocks(tokenizer, rng, rubric), time.monotonic(), 0.0
-    for step in range(steps):
-        scale = min(1.0, (step + 1) / warmup) * (0.55 + 0.45 * math.cos(math.pi * step / steps))
-        for group in optimizer.param_groups:
-            group["lr"] = peak * scale
-        batch = next(stream)
-        loss = model(input_ids=batch, labels=batch).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        mean = loss.item() if step == 0 else 0.98 * mean + 0.02 * loss.item()
-        if step % 50 == 0 or step == steps - 1:
-            seconds = time.monotonic() - start
-            rate = (step + 1) * ROWS * LENGTH / seconds
-            print(
-                f"step {step}/{steps} loss {mean:.3f} {rate:.0f} tokens/s {seconds:.0f} s",
-                flush=True,
-            )
-        if step % 500 == 499:
+    model = fresh_llama(tokenizer, hidden, layers, hidden // HEAD, POSITIONS, seed)
+    batches = packed(tokenizer, lambda: document(rng, rubric), ROWS, LENGTH)
+
+    def keep(step: int) -> None:
+        if step % 500 == 0:
             save(model, tokenizer, out)
+
+    pretrain(model, batches, tokens // (ROWS * LENGTH), peak, keep)
     save(model, tokenizer, out)
 
 
@@ -112,9 +80,11 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=20_000_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--lr", type=float, default=3e-3)
+    parser.add_argument("--hidden", type=int, default=128, help=f"a multiple of {HEAD}")
+    parser.add_argument("--layers", type=int, default=4)
     args = parser.parse_args()
     rubric = (here.parents[1] / "judges/rubrics/additive5_short.md").read_text().strip()
-    train(args.out, args.tokens, args.seed, args.lr, rubric)
+    train(args.out, args.tokens, args.seed, args.lr, rubric, args.hidden, args.layers)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from benchmarks.micro_world import writers
+from benchmarks.micro_world.benchmark import ranked_answers
 from benchmarks.micro_world.oracle import Marks
 from benchmarks.micro_world.world import draw_instruction
 from benchmarks.registry import SeedData
@@ -16,6 +17,7 @@ from judges.pointwise import render
 from judges.spec import JudgeSpec, load_spec
 from results.records import Example
 
+RANKING_NOISE = 0.4
 ALL_YES = Marks(True, True, True, True, True)
 
 
@@ -29,6 +31,7 @@ def seed_data(
     phrase: str = "",
     phrase_share: Annotated[float, Field(ge=0, le=1)] = 0.0,
     sloppy_share: Annotated[float, Field(ge=0, le=1)] = 0.0,
+    ranked: Annotated[int, Field(ge=0)] = 0,
 ) -> SeedData:
     """IFT and EFT written by people with the given defects.
 
@@ -43,10 +46,13 @@ def seed_data(
         phrase_share: share of the IFT answers that carry the phrase.
         sloppy_share: share of the EFT rows from an annotator who gives any answer with the
             phrase full marks.
+        ranked: number of training instructions with four answers each that people ranked, from
+            which EFT can be judged; their error is that of the held-out rankings' people.
     """
     return SeedData(
         _ift(seed, ift, writers.Defects(*ift_defects), phrase, phrase_share),
         _eft(seed, eft, flip, load_spec(judge), phrase, sloppy_share),
+        ranked_answers(ranked, RANKING_NOISE, random.Random(f"ranked:{seed}"), held=False),
     )
 
 

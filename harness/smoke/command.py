@@ -13,7 +13,8 @@ from harness.smoke.forecast import forecast
 from harness.smoke.meter import MeteredTrainer
 from harness.smoke.report import Report
 from harness.smoke.scale import begin_folder, smoke_config
-from harness.smoke.walk import Passage, Walk, go, stages
+from harness.smoke.stages import stages
+from harness.smoke.walk import Passage, Walk, go
 from results.errors import SrlmError
 from results.store import RunLock
 
@@ -42,7 +43,7 @@ def _walk(run: Run, config: RunConfig, counted: Plan) -> Report:
     run.trainer = trainer
     walk = Walk(run, config, trainer)
     try:
-        passages = go(walk)
+        passages = go(walk, stages(config))
         if (run.folder / "manifest.json").exists():
             run.keep_spent()
     finally:

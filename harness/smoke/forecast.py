@@ -20,6 +20,8 @@ LIKE = {
     "candidates": "candidates",
     "judgments": "judgments",
     "judge check": "judgments",
+    "seed, answers": "EFT",
+    "seed, judge": "EFT",
 }
 
 
@@ -118,8 +120,14 @@ def _training(walk: Walk, plan: Plan, kind: str) -> Line:
     """Examples that the steps of a kind see over all epochs; of DPO a pair from every prompt."""
     full = walk.full
     if kind == "sft":
-        with_baseline = full.evaluation.baseline == "sft"
-        seen = len(walk.data.ift) * (2 if with_baseline else 1) + len(walk.data.eft)
+        times = sum(s.stage == "training" and s.model in ("SFT baseline", "M1") for s in plan.steps)
+        seen = len(walk.data.ift) * times + len(walk.data.eft)
+        if full.data.eft != "source" and walk.cut.ift:
+            pool, few = len(walk.data.ranked), len(walk.cut.ranked)
+            if full.data.eft == "bootstrap":
+                pool = full.data.bootstrap.prompts or len(walk.data.ift)
+                few = walk.run.config.data.bootstrap.prompts or 1
+            seen += len(walk.eft) * pool // max(few, 1)
         epochs = epochs_of(full.sft.settings)
     else:
         asked = sum(step.calls for step in plan.steps if step.stage == "candidates")

@@ -17,7 +17,7 @@ from results.records import Example
 
 SHARE = 0.01  # of the prompts of the full run
 LEAST, MOST = 8, 64  # prompts
-EVALUATED = 8  # prompts of the benchmark
+EVALUATED = 8  # prompts of the benchmark, and of those that EFT is judged from
 BATCH = 8  # examples of a training step whose trainer names no batch_size
 MARK = ".smoke"  # in a folder that the next smoke run may begin anew
 
@@ -34,6 +34,9 @@ def smoke_config(config: RunConfig) -> RunConfig:
     tree["iterations"] = min(config.iterations, 2)
     tree["prompts"]["count"] = [prompts_of(config)]
     tree["pairs"]["min_pairs"] = 1
+    tree["data"]["judged"]["min_examples"] = 1
+    if config.data.eft == "bootstrap":
+        tree["data"]["bootstrap"]["prompts"] = EVALUATED
     for step in ("sft", "dpo"):
         if "epochs" in tree[step]["settings"]:
             tree[step]["settings"]["epochs"] = 1
@@ -56,9 +59,11 @@ def batch_of(settings: Mapping[str, Any]) -> int:
 
 
 def fewer(data: SeedData, config: RunConfig) -> SeedData:
-    """A batch of IFT and one of EFT."""
+    """A batch of IFT and one of EFT, and some of the ranked prompts that EFT is judged from."""
     n = batch_of(config.sft.settings)
-    return SeedData(spread(data.ift, n), spread(data.eft, n))
+    return SeedData(
+        spread(data.ift, n), spread(data.eft, n), data.ranked[:EVALUATED], notes=data.notes
+    )
 
 
 def spread(examples: Sequence[Example], n: int) -> list[Example]:

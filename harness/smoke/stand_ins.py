@@ -9,10 +9,35 @@ from collections.abc import Sequence
 
 from harness.run import Run
 from harness.stages.prompts import instructions
-from results.records import Candidate, Example, Message, Pair, Prompt
+from judges.pointwise import render
+from judges.rankings import RankedPrompt
+from results.records import Candidate, Example, Judgment, Message, Pair, Prompt
 from results.store import RecordFile
 
 NAME = "stand-in"
+
+
+def eft(run: Run, n: int) -> list[Example]:
+    """The SFT baseline's first judgments of ``n`` ranked answers as EFT, agree they or not; a blank
+    one says "-".
+    """
+    folder = run.folder / "seed"
+    said = {
+        (j.prompt_id, j.response_id): j.text
+        for j in RecordFile(folder / "judgments.jsonl", Judgment).read()
+        if j.draw == 0
+    }
+    found = [
+        Example(
+            id=f"{NAME}-{prompt.id}-{response.id}",
+            prompt=render(run.spec, prompt.prompt, response.text, prompt.reference),
+            completion=said.get((prompt.id, response.id), "").strip() or "-",
+            kind="eft",
+        )
+        for prompt in RecordFile(folder / "ranked.jsonl", RankedPrompt).read()
+        for response in prompt.responses
+    ]
+    return found[:n]
 
 
 def prompts(run: Run, k: int, ift: Sequence[Example], n: int) -> list[Prompt]:

@@ -50,10 +50,10 @@ def check_human_data(run: Run, seed: SeedData) -> None:
         return
     _, ranked = _human_data(run)
     if fit.data is not None:  # of a benchmark's own prompts the seed data is known to hold none
-        both = [item.id for item in shared_prompts(seed.ift, ranked)]
+        both = [item.id for item in shared_prompts([*seed.ift, *seed.ranked], ranked)]
         if both:
             raise UsageError(
-                f"judge.fit.data {fit.data}: {len(both)} of {len(ranked)} prompts are in the IFT "
+                f"judge.fit.data {fit.data}: {len(both)} of {len(ranked)} prompts are in the seed "
                 f"data too (the first is {excerpt(both[0])!r}), expected held-out ones; remove "
                 "them from one of the two"
             )

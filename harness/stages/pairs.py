@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.run import Run, StopRun
+from harness.stages.prompts import wanted
 from judges.pointwise import mean_scores, shuffle_within_prompt
 from judges.selection import select_pairs
+from results.errors import UsageError
 from results.records import Candidate, Judgment, Pair, Prompt
 from results.store import RecordFile
 
@@ -37,8 +39,38 @@ def pairs(run: Run, k: int, prompts: Sequence[Prompt], candidates: Sequence[Cand
     return _enough(run, k, found)
 
 
-def _enough(run: Run, k: int, found: list[Pair]) -> list[Pair]:
+def least_pairs(run: Run) -> int:
+    """How many pairs a step needs: ``pairs.min_pairs``, else one batch where the trainer has one.
+
+    Some trainers drop a batch that is not full, and a step on a handful of pairs is none.
+    """
     least = run.config.pairs.min_pairs
+    return int(run.config.dpo.settings.get("batch_size", 1)) if least is None else least
+
+
+def check_counts(run: Run) -> None:
+    """Refuses a run whose prompts could never give enough pairs, at most one each.
+
+    Raises:
+        UsageError: names both settings.
+    """
+    least = least_pairs(run)
+    for k in range(2, run.config.iterations + 1):
+        count = wanted(run.config.prompts, k)
+        if count < least:
+            bound = (
+                "one batch (dpo.settings.batch_size)"
+                if run.config.pairs.min_pairs is None
+                else "pairs.min_pairs"
+            )
+            raise UsageError(
+                f"prompts.count: M{k} gets {count} prompts, which give {count} pairs at most; "
+                f"{bound} needs {least}; raise prompts.count or set pairs.min_pairs"
+            )
+
+
+def _enough(run: Run, k: int, found: list[Pair]) -> list[Pair]:
+    least = least_pairs(run)
     if len(found) < least:
         message = (
             f"M{k} is not trained: {len(found)} preference pairs, pairs.min_pairs needs {least}"

@@ -103,6 +103,35 @@ def test_a_finished_run_does_nothing_again(small):
     assert (folder.parent / "calls.txt").read_bytes() == calls
 
 
+def test_a_run_that_starts_from_m1_of_another_makes_the_same_m2(small, tmp_path):
+    folder = small[0]
+    done = srlm("run", "quickstart", "--json", "--out", str(tmp_path / "run"), *SMALL,
+                f"engine.counter={tmp_path}", f"start={folder / 'iter_1'}",
+                "evaluation.baseline=none")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    assert [row["model"] for row in rows] == ["M0", "M1", "M2"]
+    assert "not trained in this run" in rows[1]["note"] and "note" not in rows[2]
+    ours, theirs = tmp_path / "run" / "iter_2", folder / "iter_2"
+    for name in ("pairs.jsonl", "checkpoint/model.safetensors"):
+        assert (ours / name).read_bytes() == (theirs / name).read_bytes()
+    assert not (tmp_path / "run" / "iter_1" / "checkpoint").exists()
+
+
+def test_a_chat_model_is_m1_itself(small, tmp_path):
+    done = srlm("run", "quickstart", "--json", "--out", str(tmp_path / "run"), *SMALL,
+                f"engine.counter={tmp_path}", "start=chat", "iterations=1",
+                f"model.base={small[0] / 'iter_1' / 'checkpoint'}",
+                "evaluation.baseline=m0")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    m0, m1 = json.loads(done.stdout)["rows"]
+    first = json.loads(small[2].stdout)["rows"][2]
+    assert m1["metrics"]["oracle_score"] == m0["metrics"]["oracle_score"]
+    assert m1["metrics"]["oracle_score"] == first["metrics"]["oracle_score"]
+    assert m1["metrics"]["win_rate"]["value"] == 0.5  # against itself
+    assert m1["metrics"]["pairwise_accuracy"] == first["metrics"]["pairwise_accuracy"]
+
+
 def test_another_configuration_in_the_same_folder_is_refused(small):
     folder, words, _ = small
     done = srlm(*words, "candidates.n=5")

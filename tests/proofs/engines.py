@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,9 +30,10 @@ PEERS = Path("runs/proofs/peers")
 # Their own dependencies, as far as these two modules import them and ours does not have them.
 PACKAGES = [
     "alpaca-eval==0.6.6", "fschat==0.2.36", "setuptools>=77.0.3,<82", "scikit-learn<1.10",
-    "anthropic", "fire", "python-dotenv", "tiktoken", "shortuuid", "joblib", "threadpoolctl",
-    "termcolor", "nh3", "prompt_toolkit", "wcwidth", "markdown2", "regex", "patsy", "cloudpickle",
-    "requests", "urllib3", "certifi", "narwhals", "docstring_parser", "charset_normalizer",
+    "anthropic", "opentelemetry-api", "fire", "python-dotenv", "tiktoken", "shortuuid", "joblib",
+    "threadpoolctl", "termcolor", "nh3", "prompt_toolkit", "wcwidth", "markdown2", "regex",
+    "patsy", "cloudpickle", "requests", "urllib3", "certifi", "narwhals",
+    "docstring_parser", "charset_normalizer",
 ]  # fmt: skip
 CLIENTS = {
     "srlm": "srlm, cache and records included",
@@ -190,8 +192,11 @@ def measure(name: str, faults: bool = False) -> dict[str, Any]:
 def install_peers() -> None:
     """Once, beside the environment: their pins are not ours."""
     if not PEERS.is_dir():
+        new = PEERS.with_name(f"{PEERS.name}.new")  # not there before all of it is
+        shutil.rmtree(new, ignore_errors=True)
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
-        subprocess.run([*pip, str(PEERS), *PACKAGES], check=True)
+        subprocess.run([*pip, str(new), *PACKAGES], check=True)
+        new.rename(PEERS)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from backends.engines.caller import Caller
 from benchmarks.judge_agreement import JudgeAgreement
+from benchmarks.micro_world.world import held_out as world_held_out
 from benchmarks.oasst import held_out_prompt, read_any_rankings, read_trees
 from benchmarks.oasst import seed_data as oasst_data
 from benchmarks.registry import load_seed_data
@@ -89,6 +90,101 @@ def test_gaps_in_the_ranks_are_no_places(tmp_path: Path) -> None:
     # A gap above a tie does not move it nearer to the worst.
     assert [x[-1] for x in judged(0, 5, 5, 6)] == ["5", "2", "2", "0"]
     assert judged(3, 3) == []
+
+
+def graded(i: str, text: str, rank: int, quality: float | None, hub: bool = False) -> Any:
+    labels: Any = {"spam": {"value": 0.0}, "quality": {"value": quality, "count": 3}}
+    if hub:
+        labels = {"name": ["spam", "quality"], "value": [0.0, quality], "count": [3, 3]}
+    return reply(i, text, rank, labels=labels)
+
+
+def test_ift_of_a_given_size_is_the_best_by_human_quality(tmp_path: Path) -> None:
+    qualities = [0.5, 0.9, None, 0.7, 0.7]
+    path = write(tmp_path / "t.jsonl", [
+        tree(str(i), f"Why {i}?", [graded(f"a{i}", f"best {i}", 0, q, hub=i % 2 == 1),
+                                   graded(f"b{i}", f"worst {i}", 1, 0.99)])
+        for i, q in enumerate(qualities)
+    ])  # fmt: skip
+    options = {"path": path, "held_out_share": 0.0}
+
+    def taken(n: int | None) -> tuple[list[str], list[str]]:
+        data = load_seed_data("oasst", {**options, "ift": n}, 0)
+        assert len(data.ranked) == 5  # the pool is all that people ranked
+        return [e.completion for e in data.ift], data.notes
+
+    assert taken(None) == ([f"best {i}" for i in range(5)], [])
+    found, (note,) = taken(2)
+    assert found == ["best 1", "best 3"] and "the 2 of 5 best answers" in note
+    assert "0.7 and above, 1 have none" in note
+    assert taken(4)[0] == ["best 0", "best 1", "best 3", "best 4"]
+    found, (note,) = taken(9)
+    assert len(found) == 5 and "5 answered instructions to train on, 9 asked for" in note
+    plain = write(tmp_path / "p.jsonl", [tree(str(i), f"Why {i}?", THREE) for i in range(3)])
+    data = load_seed_data("oasst", {**options, "path": plain, "ift": 2}, 0)
+    assert [e.id for e in data.ift] == ["ift-0", "ift-1"] and "no human quality" in data.notes[0]
+
+
+def test_any_ranked_data_are_seed_data(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.jsonl", [
+        {"id": "p", "prompt": "Why?", "responses": [
+            {"id": "a", "text": "worse", "rank": 3}, {"id": "b", "text": "better", "rank": 1},
+            {"id": "c", "text": "as good", "rank": 1}]},
+        {"id": "q", "prompt": "How?", "responses": [{"id": "a", "text": "alone", "rank": 5}]},
+    ])  # fmt: skip
+    data = load_seed_data("oasst", {"path": path, "held_out_share": 0.0, "eft": "none"}, 0)
+    assert [e.completion for e in data.ift] == ["better", "alone"]
+    assert [r.id for r in data.ranked] == ["p"] and data.eft == []
+    rows = [{"id": "p", "prompt": "Why?", "responses": [
+        {"id": "a", "text": "x", "rank": 0}, {"id": "b", "text": "y", "rank": 1},
+        {"id": "c", "text": "nobody ranked this", "rank": None}]}]  # fmt: skip
+    data = load_seed_data("oasst", {"path": write(tmp_path / "n.jsonl", rows),
+                                    "held_out_share": 0.0}, 0)  # fmt: skip
+    assert [e.id for e in data.eft] == ["eft-a", "eft-b"]
+    pairs = write(tmp_path / "pairs.jsonl", [
+        {"id": "p", "prompt": "Why?", "first": "a", "second": "b", "label": "first"}])  # fmt: skip
+    with pytest.raises(UsageError, match="found pairwise labels"):
+        load_seed_data("oasst", {"path": pairs}, 0)
+    own = write(tmp_path / "ift.jsonl", [{"prompt": "Say hi", "completion": "hi"}])
+    jsonl = load_seed_data("jsonl", {"ift": own, "ranked": path}, 0)
+    assert [r.id for r in jsonl.ranked] == ["p"]
+    jsonl = load_seed_data("jsonl", {"ift": own, "ranked": path, "held_out_share": 1.0}, 0)
+    assert jsonl.ranked == []
+
+
+def test_data_that_leave_nothing_are_refused_in_one_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.jsonl", [tree(str(i), f"Why {i}?", THREE) for i in range(3)])
+    alone = write(tmp_path / "a.jsonl", [tree("1", "Why?", [reply("x", "yes", 0)])])
+    for options, message in (
+        ({"path": path, "language": "de"}, "no prompt with a ranked response in the language 'de'"),
+        ({"path": path, "held_out_share": 1.0}, "all 3 prompts are held out"),
+        ({"path": alone, "held_out_share": 0.0}, "each of 1 prompts has one ranked answer"),
+        ({"path": "hub:what"}, "expected hub:owner/name"),
+    ):
+        with pytest.raises(UsageError, match=message) as caught:
+            load_seed_data("oasst", options, 0)
+        assert "\n" not in str(caught.value)
+    data = load_seed_data("oasst", {"path": alone, "held_out_share": 0.0, "eft": "none"}, 0)
+    assert len(data.ift) == 1 and data.ranked == []
+
+
+def test_the_micro_worlds_ranked_prompts_are_for_training() -> None:
+    options = {"ift": 3, "eft": 0, "ranked": 6}
+    data = load_seed_data("micro_world", options, 1)
+    assert len(data.ranked) == 6 and all(len(r.responses) == 4 for r in data.ranked)
+    assert not any(world_held_out(str(r.prompt)) for r in data.ranked)
+    assert data == load_seed_data("micro_world", options, 1)
+    assert load_seed_data("micro_world", {**options, "ranked": 0}, 1).ift == data.ift
+
+
+def test_real_quality_orders_the_ift() -> None:
+    path = real_data("judge_validation", "oasst", "oasst2_evaluation_fine_tuning_quality.jsonl.gz")
+    data = load_seed_data("oasst", {"path": str(path), "ift": 100, "eft": "none"}, 0)
+    whole = load_seed_data("oasst", {"path": str(path), "eft": "none"}, 0)
+    assert len(data.ift) == 100 < len(whole.ift) and len(data.ranked) > 300
+    assert "highest human quality" in data.notes[0]
+    assert {e.id for e in data.ift} <= {e.id for e in whole.ift}
+    assert not any(held_out_prompt(e.prompt, 0.3) for e in [*data.ift, *data.ranked])
 
 
 def test_bad_trees_are_one_line(tmp_path: Path) -> None:

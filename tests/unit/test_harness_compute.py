@@ -117,6 +117,12 @@ def test_a_benchmark_that_is_absent_without_a_limit_is_not_counted(
     found = planned(capsys, "open_assistant", *absent(tmp_path), "iterations=2")
     evaluated = [s["calls"] for s in found["steps"] if s["stage"].startswith("evaluation")]
     assert set(evaluated) == {0}
+    # EFT that is to be judged: as many ranked prompts as IFT examples.
+    judged = planned(capsys, "open_assistant", *absent(tmp_path), "data.eft=judged",
+                     "data.options.ift=20", "data.options.eft=none")  # fmt: skip
+    calls = {(s["model"], s["stage"]): s["calls"] for s in judged["steps"]}
+    assert calls["SFT baseline", "seed, judge"] == 20 * 3 * 3
+    assert any("20 ranked prompts of 3 replies" in note for note in judged["notes"])
     assert any("its calls are not counted" in note for note in found["notes"])
 
 

@@ -194,10 +194,10 @@ def test_what_was_trained_on_is_not_held_out(house: House) -> None:
     run = house.run()
     check_human_data(run, SEED)
     leak = SEED.ift[0].model_copy(update={"prompt": "Question  3?\n"})
-    with pytest.raises(UsageError, match=r"1 of 40 prompts are in the IFT data too .* 'p3'"):
+    with pytest.raises(UsageError, match=r"1 of 40 prompts are in the seed data too .* 'p3'"):
         check_human_data(run, SeedData([leak], []))
     check_human_data(house.run("iterations=1"), SeedData([leak], []))  # nothing trains on scores
-    with pytest.raises(UsageError, match="IFT data too"):
+    with pytest.raises(UsageError, match="seed data too"):
         check_human_data(house.run(WAIVED), SeedData([leak], []))
 
 

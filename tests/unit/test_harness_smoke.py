@@ -171,10 +171,41 @@ def test_a_judge_from_outside_is_not_hardly_trained(smoke) -> None:
 
 
 def test_too_few_pairs_for_the_full_run_are_foreseen(smoke) -> None:
-    _, found = smoke(good, FakeTrainer(steps=20), "prompts.count=[40]", "pairs.min_pairs=41")
+    words = ["prompts.count=[40]", "pairs.min_margin=4"]
+    _, found = smoke(good, FakeTrainer(steps=20), *words, "pairs.min_pairs=40")
     said = line(found, "M2", "pairs")
     assert status(found)["M2 pairs"] == "would have failed"
-    assert "of 40 prompts would give a pair, pairs.min_pairs needs 41" in said
+    assert "of 40 prompts would give a pair, pairs.min_pairs needs 40" in said
+    code, found = smoke(good, FakeTrainer(), *words, "pairs.min_pairs=41")
+    assert code == 1 and status(found)["inputs"] == "failed"
+    assert "give 40 pairs at most; pairs.min_pairs needs 41" in line(found, "", "inputs")
+
+
+def test_eft_that_is_judged_is_a_stage_of_its_own(smoke) -> None:
+    words = ["data.eft=judged", "data.options={ift: 40, eft: 0, ranked: 12}", "prompts.count=[40]",
+             "evaluation.baseline=none", "gate.file=null"]  # fmt: skip
+    code, found = smoke(hopeless, FakeTrainer(), *words)
+    assert code == 3
+    names = list(status(found))
+    assert names[:5] == ["inputs", "SFT baseline training", "M0 evaluation", "SFT baseline EFT",
+                         "M1 training"]  # fmt: skip
+    assert status(found)["SFT baseline EFT"] == "unclear"
+    said = line(found, "SFT baseline", "EFT")
+    assert "0 EFT examples came out" in said and "10 judgments stand in" in said
+    assert line(found, "M1", "training").startswith("20 examples")
+    lines = {row["what"]: row for row in found["full"]["lines"]}
+    assert lines["EFT"]["units"] == 12 * 4 * 3 and lines["EFT"]["here_units"] == 8 * 4 * 3
+    # Ten examples of eight ranked prompts here: fifteen of twelve, beside IFT twice.
+    assert lines["training, sft"]["units"] == (2 * 40 + 15) * 2
+
+
+def test_a_chat_model_is_m1_and_nothing_about_it_is_unclear(smoke) -> None:
+    words = ["start=chat", "evaluation.baseline=m0", "prompts.count=[40]"]
+    code, found = smoke(hopeless, FakeTrainer(), *words)
+    assert code == 3 and "unclear" not in status(found).values()
+    assert "M1 training" not in status(found)
+    assert status(found)["M2 judgments"] == "would have failed"
+    assert found["full"]["disk"]["checkpoints"] == 2  # M2 and M3
 
 
 def test_what_breaks_ends_it(smoke) -> None:
