@@ -64,14 +64,14 @@ def size_of(model: Model) -> Size:
     return Size(model.parameters, None if model.parameters is None else HALF, assumed=True)
 
 
-def parameters_of(engine: str, model: str) -> float | None:
-    """Parameters of a model besides M0 whose weights lie here, 0 where a server has it, else
-    null.
+def parameters_of(engine: str, model: str, hardware: Hardware) -> float | None:
+    """Parameters of a model besides M0: 0 where a server has it, else counted in its files, else
+    as ``hardware.parameters`` says, else null.
     """
     if engine in SERVED:
         return 0
     found = _here(model)
-    return None if found is None else found.parameters
+    return hardware.parameters.get(f"{engine}:{model}") if found is None else found.parameters
 
 
 def _here(reference: str) -> Weights | None:

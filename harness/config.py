@@ -83,11 +83,15 @@ class Model(Section):
 class Hardware(Section):
     """What ``srlm plan`` reckons hours with: how many ``devices``, the peak of one in dense
     ``tflops`` (10^12 operations a second at the precision used; null: no hours) and its ``name``.
+
+    ``parameters``: of other models than ``model.base`` whose weights are not on this machine, by
+    ``engine:model``.
     """
 
     devices: int = Field(default=1, ge=1)
     tflops: float | None = Field(default=None, gt=0)
     name: str = ""
+    parameters: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
 
 
 class Judged(Section):

@@ -224,9 +224,11 @@ def _step(run: Run, model: str, stage: str, role: str, requests: Sequence[Reques
     price = run.prices.price(engine, name, options)
     step = step_of(model, stage, requests, config, price, options, calls, about)
     ours = (engine, name) == (run.config.engine.name, str(run.base)) and engine not in SERVED
-    parameters = size_of(run.config.model).parameters if ours else parameters_of(engine, name)
+    hardware = run.config.hardware
+    others = None if ours else parameters_of(engine, name, hardware)
+    parameters = size_of(run.config.model).parameters if ours else others
     tokens = step.prompt_tokens + step.completion_tokens
-    hours = device_hours(FORWARD, parameters, tokens, run.config.hardware, GENERATION)
+    hours = device_hours(FORWARD, parameters, tokens, hardware, GENERATION)
     return replace(step, device_hours=0.0 if parameters == 0 else hours)
 
 

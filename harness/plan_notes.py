@@ -17,7 +17,10 @@ def notes_on_hours(config: RunConfig, hours: float | None, disk: Disk) -> list[s
     elif size.parameters is None:
         lines.append("device hours: unknown: give model.parameters, the weights are not here")
     elif hours is None:
-        lines.append("device hours of all: unknown: the weights of another model are not here")
+        lines.append(
+            "device hours of all: unknown: the weights of another model are not here, give "
+            "hardware.parameters={'engine:model': NUMBER}"
+        )
     else:
         name = f"{hardware.devices} x {hardware.name or 'device'}"
         lines.append(
