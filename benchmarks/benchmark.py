@@ -40,6 +40,15 @@ class HasRankings(Protocol):
     rankings: list[RankedPrompt]
 
 
+@runtime_checkable
+class Shrinkable(Protocol):
+    """A benchmark that can be had with fewer prompts, to try a run at a small scale."""
+
+    def smaller(self, n: int) -> Benchmark:
+        """The same with about ``n`` prompts. It holds out all that it held out before."""
+        ...
+
+
 class Benchmark(Protocol):
     """One benchmark. Constructed with its own options as keyword arguments."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,6 +84,12 @@ class JudgeAgreement:
     def held_out(self, text: str) -> bool:
         """Whether ``text`` is a prompt of the held-out rankings, in whatever spacing."""
         return bare_text(text) in self._texts
+
+    def smaller(self, n: int) -> JudgeAgreement:
+        """The first ``n`` prompts of those measured on; all of them stay held out."""
+        fewer = copy.copy(self)
+        fewer.rankings = self.rankings[:n]
+        return fewer
 
     def metrics(self, baseline: bool) -> Sequence[str]:
         """The judge metrics and the unscored rate."""

@@ -68,13 +68,30 @@ class Model(Section):
 
     ``chat_template``: null (its own), ``plain`` (for base models without one) or a jinja file;
     ``chat_template_options``: variables that it reads (``enable_thinking: false``).
+    ``parameters``: how many it has, for ``srlm plan`` where its weights are not on this machine
+    (null: counted in them).
     """
 
     base: str
+    parameters: float | None = Field(default=None, gt=0)
     chat_template: str | None = None
     chat_template_options: dict[
         Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], bool | int | float | str | None
     ] = Field(default_factory=dict)
+
+
+class Hardware(Section):
+    """What ``srlm plan`` reckons hours with: how many ``devices``, the peak of one in dense
+    ``tflops`` (10^12 operations a second at the precision used; null: no hours) and its ``name``.
+
+    ``parameters``: of other models than ``model.base`` whose weights are not on this machine, by
+    ``engine:model``.
+    """
+
+    devices: int = Field(default=1, ge=1)
+    tflops: float | None = Field(default=None, gt=0)
+    name: str = ""
+    parameters: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
 
 
 class Judged(Section):
@@ -312,6 +329,7 @@ class RunConfig(Section):
     evaluation: EvaluationConfig
     gate: Gate = Gate()
     budget: Budget = Budget()
+    hardware: Hardware = Hardware()
 
     @model_validator(mode="after")
     def _eft_trains_something(self) -> RunConfig:

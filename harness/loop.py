@@ -24,7 +24,8 @@ from harness.stages.seed import keep_seed, read_seed
 from harness.stages.training import dpo, sft
 from results.records import Evaluated
 
-FREE = ("budget", "judge.fit.criterion", "judge.fit.waived_by")  # may differ between starts
+# May differ between starts; those of the first line change no record.
+FREE = ("budget", "hardware", "model.parameters", "judge.fit.criterion", "judge.fit.waived_by")
 
 
 @dataclass(frozen=True)
@@ -41,16 +42,7 @@ def loop(run: Run) -> Outcome:
 
     All inputs are read before the folder is taken: a mistake in them leaves no run behind.
     """
-    with_baseline = run.config.evaluation.baseline != "none"
-    check_rules(run.config.gate.rules, run.benchmark, with_baseline)
-    check_counts(run)
-    run.check_engines()
-    data = read_seed(run)
-    check_eft(run, data)
-    check_shots(run, data.ift)
-    check_human_data(run, data)
-    if run.config.prompts.path is not None:
-        read_prompt_file(Path(run.config.prompts.path))
+    data = read_inputs(run)
     claim(run.folder, run.config, input_hashes(run, data), FREE)
     run.prepare_base()
     keep_seed(run, data)
@@ -62,6 +54,25 @@ def loop(run: Run) -> Outcome:
     finally:
         run.keep_spent()
     return Outcome(code, message, run_rows(run.folder))
+
+
+def read_inputs(run: Run) -> SeedData:
+    """Reads and checks all that a run begins with; returns its seed data. Nothing is written.
+
+    Raises:
+        SrlmError: the first thing that would end the run later.
+    """
+    with_baseline = run.config.evaluation.baseline != "none"
+    check_rules(run.config.gate.rules, run.benchmark, with_baseline)
+    check_counts(run)
+    run.check_engines()
+    data = read_seed(run)
+    check_eft(run, data)
+    check_shots(run, data.ift)
+    check_human_data(run, data)
+    if run.config.prompts.path is not None:
+        read_prompt_file(Path(run.config.prompts.path))
+    return data
 
 
 def _iterate(run: Run, data: SeedData) -> tuple[int, str]:

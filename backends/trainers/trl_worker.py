@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from backends.memory import peak_memory
 from backends.process import become_worker
 
 Emit = Callable[[dict[str, Any]], None]
@@ -111,6 +112,7 @@ def _train(job: dict[str, Any], emit: Emit) -> None:
     last = [entry for entry in trainer.state.log_history if "rewards/accuracies" in entry]
     if last:
         figures["reward_accuracy"] = float(last[-1]["rewards/accuracies"])
+    peak = peak_memory()
     report = {
         "examples": len(data),
         "left_out": left_out,
@@ -118,6 +120,8 @@ def _train(job: dict[str, Any], emit: Emit) -> None:
         "seconds": trained - prepared,
         "prepare_seconds": prepared - loaded + time.monotonic() - trained,
         "figures": figures,
+        "peak_bytes": peak.host,
+        "peak_device_bytes": peak.device,
     }
     emit({"event": "report", "report": report})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -58,6 +59,14 @@ class MicroWorld:
     def held_out(self, text: str) -> bool:
         """Whether the hash of the text, in whatever spacing, puts it into the held-out eighth."""
         return held_out(" ".join(text.split()))
+
+    def smaller(self, n: int) -> MicroWorld:
+        """The first ``n`` items, and as large a share of the rankings, one at least."""
+        fewer = copy.copy(self)
+        share = n / len(self.instructions)
+        fewer.instructions = self.instructions[:n]
+        fewer.rankings = self.rankings[: max(1, round(share * len(self.rankings)))]
+        return fewer
 
     def metrics(self, baseline: bool) -> Sequence[str]:
         """The oracle's figures, then the judge metrics."""
