@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from backends.engines.caller import Caller
@@ -83,6 +83,10 @@ class JudgeAgreement:
     def held_out(self, text: str) -> bool:
         """Whether ``text`` is a prompt of the held-out rankings, in whatever spacing."""
         return bare_text(text) in self._texts
+
+    def prompt_texts(self) -> Iterator[tuple[str, str]]:
+        """The prompts of the held-out rankings; messages read as their contents."""
+        return ((r.id, bare_text(r.prompt)) for r in self.rankings)
 
     def metrics(self, baseline: bool) -> Sequence[str]:
         """The judge metrics and the unscored rate."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.benchmark import Benchmark
 from results.plugins import Table, check_options, construct
-from results.records import Example
+from results.records import Contaminated, Example
 
 BENCHMARKS = Table(
     "benchmark",
@@ -33,10 +33,13 @@ SOURCES = Table(
 
 @dataclass(frozen=True)
 class SeedData:
-    """Human-written seed data: instructions with answers (IFT), judged answers (EFT)."""
+    """Human-written seed data: instructions with answers (IFT), judged answers (EFT), and the
+    instructions that were left out because an evaluation text is in them.
+    """
 
     ift: list[Example]
     eft: list[Example]
+    contaminated: list[Contaminated] = field(default_factory=list)
 
 
 def open_benchmark(name: str, options: Mapping[str, Any]) -> Benchmark:

@@ -22,8 +22,8 @@ def input_hashes(run: Run, data: SeedData) -> dict[str, str]:
         "eft": text_hash([e.model_dump() for e in data.eft]),
         "judge": text_hash(run.spec.model_dump()),
     }
-    if run.config.judge.model != "self":
-        hashes["judge.model"] = text_hash(run.judge_identity())
+    for section, identity in run.outside_identities().items():
+        hashes[f"{section}.model"] = text_hash(identity)
     for key, value in flatten(run.config.model_dump(mode="json")).items():
         if key.startswith(FILES) and isinstance(value, str) and _is_file(value):
             hashes[key] = hashlib.sha256(Path(value).read_bytes()).hexdigest()

@@ -17,7 +17,7 @@ from harness.stages.fitness import check_human_data, fitness
 from harness.stages.gate import check_rules, describe, gate, stop
 from harness.stages.judgments import check_unscored, judgments
 from harness.stages.pairs import pairs
-from harness.stages.prompts import check_shots, prompts, read_prompt_file
+from harness.stages.prompts import check_shots, prompts
 from harness.stages.seed import keep_seed, read_seed
 from harness.stages.training import dpo, sft
 from results.records import Evaluated
@@ -45,8 +45,6 @@ def loop(run: Run) -> Outcome:
     data = read_seed(run)
     check_shots(run, data.ift)
     check_human_data(run, data)
-    if run.config.prompts.path is not None:
-        read_prompt_file(Path(run.config.prompts.path))
     claim(run.folder, run.config, input_hashes(run, data), FREE)
     keep_seed(run, data)
     try:

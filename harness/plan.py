@@ -17,10 +17,14 @@ from backends.prices import Price
 from backends.tokens import as_messages
 from benchmarks.registry import SeedData
 from harness.config import Decoding
+from harness.evaluation_texts import not_compared
+from harness.outside import outside_models
 from harness.run import Run
+from harness.stages.few_shot import few_shot, instructions
 from harness.stages.fitness import calls as judge_check
-from harness.stages.prompts import SPARE, few_shot, instructions, read_prompt_file, wanted
+from harness.stages.prompts import read_prompt_file
 from harness.stages.seed import fresh_seed
+from harness.stages.self_instruct import SPARE, wanted
 from judges.judging import Judge
 from judges.pointwise import generate_config, judge_request
 from results.cache import CallCache
@@ -109,11 +113,11 @@ def _self_reward_step(run: Run, found: Plan, k: int, data: SeedData) -> None:
     count = wanted(config.prompts, k)
     shown = instructions(data.ift) or [""]
     if config.prompts.source == "self_instruct":
-        texts = few_shot(shown, min(config.prompts.shots, len(shown)), f"{config.seed}:{k}:0")
+        texts = few_shot(config.prompts, shown, [], f"{config.seed}:{k}:0")
         found.prompts.setdefault("prompts", text_of(texts))
         calls = math.ceil(count * SPARE)
         asked = _decoding(config.prompts.decoding)
-        found.steps.append(_step(run, model, "prompts", "policy", [texts], asked, calls, True))
+        found.steps.append(_step(run, model, "prompts", "writer", [texts], asked, calls, True))
     else:
         shown = [text for _, text in read_prompt_file(Path(str(config.prompts.path)))]
         count = min(count, len(shown))
@@ -160,11 +164,11 @@ def step_of(model: str, stage: str, requests: Sequence[Request], config: Generat
 
 
 def _engine_of(run: Run, role: str) -> tuple[Price | None, dict[str, Any]]:
-    """Price and options of who answers: the policy's engine, or that of a judge of its own."""
+    """Price and options of who answers: the policy's engine, or that of a model from outside."""
     name, options, model = run.config.engine.name, run.config.engine.options, str(run.base)
-    if role == "judge" and run.config.judge.model != "self":
-        name, _, model = run.config.judge.model.partition(":")
-        options = run.config.judge.options
+    for part in outside_models(run.config):
+        if part.role == role:
+            name, model, options = part.engine, part.model, part.options
     return run.prices.price(name, model, options), options
 
 
@@ -235,7 +239,10 @@ def _notes(run: Run) -> list[str]:
     if run.config.judge.adaptive is not None:
         lines.append("adaptive draws are counted as if all were made: how many are spared, the "
                      "scores decide")  # fmt: skip
-    prices = {role: _engine_of(run, role)[0] for role in ("policy", "judge")}
+    if (line := not_compared(run)) is not None:
+        lines.append(line)
+    writer = ["writer"] if any(o.role == "writer" for o in outside_models(run.config)) else []
+    prices = {role: _engine_of(run, role)[0] for role in ("policy", "judge", *writer)}
     return lines + notes_on_price(prices)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -58,6 +58,11 @@ class MicroWorld:
     def held_out(self, text: str) -> bool:
         """Whether the hash of the text, in whatever spacing, puts it into the held-out eighth."""
         return held_out(" ".join(text.split()))
+
+    def prompt_texts(self) -> Iterator[tuple[str, str]]:
+        """The held-out instructions, answered or ranked."""
+        yield from ((f"item-{i}", item.text) for i, item in enumerate(self.instructions))
+        yield from ((ranked.id, str(ranked.prompt)) for ranked in self.rankings)
 
     def metrics(self, baseline: bool) -> Sequence[str]:
         """The oracle's figures, then the judge metrics."""
