@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -46,6 +46,15 @@ class Shrinkable(Protocol):
 
     def smaller(self, n: int) -> Benchmark:
         """The same with about ``n`` prompts. It holds out all that it held out before."""
+        ...
+
+
+@runtime_checkable
+class HasPromptTexts(Protocol):
+    """A benchmark that says what it asks: what is trained on can be compared with its prompts."""
+
+    def prompt_texts(self) -> Iterable[tuple[str, str]]:
+        """Id and text of every prompt, of its human rankings too."""
         ...
 
 

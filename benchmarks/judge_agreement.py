@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from backends.engines.caller import Caller
@@ -90,6 +90,10 @@ class JudgeAgreement:
         fewer = copy.copy(self)
         fewer.rankings = self.rankings[:n]
         return fewer
+
+    def prompt_texts(self) -> Iterator[tuple[str, str]]:
+        """The prompts of the held-out rankings; messages read as their contents."""
+        return ((r.id, bare_text(r.prompt)) for r in self.rankings)
 
     def metrics(self, baseline: bool) -> Sequence[str]:
         """The judge metrics and the unscored rate."""

@@ -19,7 +19,7 @@ from harness.stages.gate import check_rules, describe, gate, stop
 from harness.stages.judgments import check_unscored, judgments
 from harness.stages.monitors import monitors
 from harness.stages.pairs import check_counts, pairs
-from harness.stages.prompts import check_shots, prompts, read_prompt_file
+from harness.stages.prompts import check_shots, prompts
 from harness.stages.seed import keep_seed, read_seed
 from harness.stages.training import dpo, sft
 from results.records import Evaluated
@@ -70,8 +70,6 @@ def read_inputs(run: Run) -> SeedData:
     check_eft(run, data)
     check_shots(run, data.ift)
     check_human_data(run, data)
-    if run.config.prompts.path is not None:
-        read_prompt_file(Path(run.config.prompts.path))
     return data
 
 

@@ -29,14 +29,18 @@ from harness.compute import (
     size_of,
 )
 from harness.config import Decoding, RunConfig
+from harness.evaluation_texts import not_compared
+from harness.outside import outside_models
 from harness.plan_inputs import Inputs
 from harness.plan_notes import notes_on_hours
 from harness.rehearsal import rehearse
 from harness.run import Run
 from harness.stages.bootstrap import ANSWERS_EACH, chosen
 from harness.stages.eft import check_eft, eft_spec
+from harness.stages.few_shot import few_shot, instructions
 from harness.stages.fitness import calls as judge_check
-from harness.stages.prompts import SPARE, few_shot, instructions, read_prompt_file, wanted
+from harness.stages.prompts import read_prompt_file
+from harness.stages.self_instruct import SPARE, wanted
 from judges.judging import Response, ranked_responses
 from judges.pointwise import generate_config, judge_request, prompt_text
 from results.records import Example
@@ -173,11 +177,11 @@ def _self_reward_step(run: Run, found: Plan, k: int, data: SeedData) -> None:
     count = wanted(config.prompts, k)
     shown = instructions(data.ift) or [""]
     if config.prompts.source == "self_instruct":
-        texts = few_shot(shown, min(config.prompts.shots, len(shown)), f"{config.seed}:{k}:0")
+        texts = few_shot(config.prompts, shown, [], f"{config.seed}:{k}:0")
         found.prompts.setdefault("prompts", text_of(texts))
         calls = math.ceil(count * SPARE)
         asked = _decoding(config.prompts.decoding)
-        found.steps.append(_step(run, model, "prompts", "policy", [texts], asked, calls, True))
+        found.steps.append(_step(run, model, "prompts", "writer", [texts], asked, calls, True))
     elif (path := Path(str(config.prompts.path))).exists():
         shown = [text for _, text in read_prompt_file(path)]
         count = min(count, len(shown))
@@ -254,11 +258,11 @@ def step_of(model: str, stage: str, requests: Sequence[Request], config: Generat
 
 
 def _model_of(run: Run, role: str) -> tuple[str, str, dict[str, Any]]:
-    """Engine, model and options of who answers: the policy, or a judge of its own."""
+    """Engine, model and options of who answers: the policy, or a model from outside."""
     name, options, model = run.config.engine.name, run.config.engine.options, str(run.base)
-    if role == "judge" and run.config.judge.model != "self":
-        name, _, model = run.config.judge.model.partition(":")
-        options = run.config.judge.options
+    for part in outside_models(run.config):
+        if part.role == role:
+            name, model, options = part.engine, part.model, part.options
     return name, model, options
 
 
@@ -294,7 +298,12 @@ def _notes(run: Run) -> list[str]:
     if run.config.judge.adaptive is not None:
         lines.append("adaptive draws are counted as if all were made: how many are spared, the "
                      "scores decide")  # fmt: skip
-    prices = {role: run.prices.price(*_model_of(run, role)) for role in ("policy", "judge")}
+    if (line := not_compared(run)) is not None:
+        lines.append(line)
+    writer = ["writer"] if any(o.role == "writer" for o in outside_models(run.config)) else []
+    prices = {
+        role: run.prices.price(*_model_of(run, role)) for role in ("policy", "judge", *writer)
+    }
     return lines + notes_on_price(prices)
 
 

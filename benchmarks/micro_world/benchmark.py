@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -67,6 +67,11 @@ class MicroWorld:
         fewer.instructions = self.instructions[:n]
         fewer.rankings = self.rankings[: max(1, round(share * len(self.rankings)))]
         return fewer
+
+    def prompt_texts(self) -> Iterator[tuple[str, str]]:
+        """The held-out instructions, answered or ranked."""
+        yield from ((f"item-{i}", item.text) for i, item in enumerate(self.instructions))
+        yield from ((ranked.id, str(ranked.prompt)) for ranked in self.rankings)
 
     def metrics(self, baseline: bool) -> Sequence[str]:
         """The oracle's figures, then the judge metrics."""

@@ -21,8 +21,9 @@ from harness.stages.evaluation import evaluation
 from harness.stages.gate import gate
 from harness.stages.judgments import check_unscored, judgments
 from harness.stages.pairs import check_counts, least_pairs, pairs
-from harness.stages.prompts import prompts, wanted
+from harness.stages.prompts import prompts
 from harness.stages.seed import keep_seed
+from harness.stages.self_instruct import wanted
 from harness.stages.training import dpo, sft
 from results.records import Judgment
 from results.store import RecordFile

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.run import Run
-from harness.stages.prompts import instructions
+from harness.stages.few_shot import instructions
 from judges.pointwise import render
 from judges.rankings import RankedPrompt
 from results.records import Candidate, Example, Judgment, Message, Pair, Prompt
