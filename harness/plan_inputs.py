@@ -6,7 +6,7 @@ and each such assumption is a note under the plan.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -168,6 +168,10 @@ class Absent:
     def held_out(self, text: str) -> bool:
         """Nothing is known to be."""
         return False
+
+    def prompt_texts(self) -> Iterable[tuple[str, str]]:
+        """Nothing that is known."""
+        return ()
 
     def metrics(self, baseline: bool) -> Sequence[str]:
         """The judge metrics."""

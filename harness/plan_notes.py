@@ -29,7 +29,8 @@ def notes_on_hours(config: RunConfig, hours: float | None, disk: Disk) -> list[s
             f"{TRAINING:.0%} in training (assumed; srlm run --smoke measures)"
         )
     if size.parameters is not None:
-        lines.append(f"{size.parameters / 1e6:,.4g} million parameters")
+        digits = 0 if size.parameters >= 1e8 else 2
+        lines.append(f"{size.parameters / 1e6:,.{digits}f} million parameters")
     records = f"records at most {bytes_text(disk.record_bytes)}"
     if disk.total is None or disk.checkpoint_bytes is None:
         return [*lines, f"disk: unknown: give model.parameters; {records}"]

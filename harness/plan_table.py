@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from harness.plan import Plan
 
 WIDEST = 24  # characters of a model's name in the table
+THOUSANDS = ("k", "M", "B")
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -32,7 +33,8 @@ def show(found: Plan, as_json: bool) -> None:
 def to_rich(found: Plan) -> RenderableType:
     """The plan for a terminal: the table, the notes, then each prompt in full.
 
-    Columns that no step has a figure for are left out.
+    Columns that no step has a figure for are left out, that of costs where nothing costs anything;
+    counts are rounded to three digits (``--json`` has them whole).
     """
     from rich.console import Group
     from rich.table import Table
@@ -42,10 +44,10 @@ def to_rich(found: Plan) -> RenderableType:
         "calls": True,
         "tokens in": True,
         "out <=": True,
-        "cost <=": True,
+        "cost <=": any(step.cost != 0 for step in found.steps),
         "time >=": any(step.seconds is not None for step in found.steps),
         "trained on": any(step.trained_tokens for step in found.steps),
-        "device h": any(step.device_hours for step in found.steps),
+        "dev h": any(step.device_hours for step in found.steps),
     }
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("model", "stage"):
@@ -58,6 +60,8 @@ def to_rich(found: Plan) -> RenderableType:
         table.add_row(first, stage, *(text for wanted, text in figures if wanted), style=style)
 
     for step in found.steps:
+        if not step.calls and not step.trained_tokens:
+            continue  # an evaluation that asks this model nothing
         row(short(step.model), step.stage, vars(step), "~" if step.about else "")
     row("all", "", found.total(), "~", "bold")
     parts: list[RenderableType] = [table, *(Text(note, style="dim") for note in found.notes)]
@@ -75,14 +79,25 @@ def _figures(row: dict[str, Any], about: str) -> list[str]:
     cost, seconds, hours = row["cost"], row["seconds"], row["device_hours"]
     calls = row["calls"]
     return [
-        f"{about}{calls:,}" if calls else NULL,
-        f"~{row['prompt_tokens']:,}" if calls else NULL,
-        f"{row['completion_tokens']:,}" if calls else NULL,
+        f"{about}{count_text(calls)}" if calls else NULL,
+        f"~{count_text(row['prompt_tokens'])}" if calls else NULL,
+        count_text(row["completion_tokens"]) if calls else NULL,
         "unknown" if cost is None else f"${cost:,.2f}",
         NULL if seconds is None else f"{seconds / 60:,.0f} min",
-        f"~{row['trained_tokens']:,}" if row["trained_tokens"] else NULL,
+        f"~{count_text(row['trained_tokens'])}" if row["trained_tokens"] else NULL,
         "unknown" if hours is None else hours_text(hours),
     ]
+
+
+def count_text(count: int) -> str:
+    """A count that fits a column: whole below 100,000, else three digits and k, M or B."""
+    if count < 100_000:
+        return f"{count:,}"
+    size, at = count / 1000, 0
+    while size >= 999.5 and at < len(THOUSANDS) - 1:
+        size, at = size / 1000, at + 1
+    digits = 0 if size >= 99.95 else 1 if size >= 9.995 else 2
+    return f"{size:,.{digits}f}{THOUSANDS[at]}"
 
 
 def hours_text(hours: float) -> str:

@@ -56,6 +56,26 @@ def _common(job: dict[str, Any], gpu: bool) -> dict[str, Any]:
     }
 
 
+# How models call their dropout rates (transformers).
+DROPOUT = ("attention_dropout", "hidden_dropout", "resid_pdrop", "attn_pdrop", "embd_pdrop",
+           "dropout")  # fmt: skip
+
+
+def _load(path: str, dropout: float) -> tuple[Any, dict[str, float]]:
+    """The model with ``dropout`` in all its layers that have one, and the rates it came with: they
+    go back into what is saved.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(path)
+    own = {name: getattr(config, name) for name in DROPOUT if hasattr(config, name)}
+    if dropout > 0 and not own:
+        raise SystemExit(f"settings.dropout: {config.model_type} has no dropout; set it to 0")
+    for name in own:
+        setattr(config, name, dropout)
+    return AutoModelForCausalLM.from_pretrained(path, config=config), own
+
+
 def _train(job: dict[str, Any], emit: Emit) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
@@ -67,7 +87,8 @@ def _train(job: dict[str, Any], emit: Emit) -> None:
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    model = AutoModelForCausalLM.from_pretrained(job["model"])
+    dropout = job["settings"]["dropout"]
+    model, own_dropout = _load(job["model"], dropout)
     reference = None
     if job["kind"] == "dpo":  # an explicit one: TRL would load it from the path in the settings
         reference = AutoModelForCausalLM.from_pretrained(job["reference"])
@@ -95,6 +116,7 @@ def _train(job: dict[str, Any], emit: Emit) -> None:
             beta=job["settings"]["beta"],
             loss_type=used,
             loss_weights=[losses[name] for name in used],
+            disable_dropout=dropout == 0,
             **common,
         )
         trainer = DPOTrainer(args=settings, ref_model=reference, **arguments)
@@ -105,6 +127,8 @@ def _train(job: dict[str, Any], emit: Emit) -> None:
         raise SystemExit("training diverged: weights are not finite; lower the learning rate")
     # The trainer leaves use_cache off in the saved settings: generation would be 8 times slower.
     model.config.use_cache = True
+    for name, rate in own_dropout.items():
+        setattr(model.config, name, rate)
     model.generation_config.use_cache = True
     model.save_pretrained(job["out"])
     tokenizer.save_pretrained(job["out"])
