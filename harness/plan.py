@@ -129,7 +129,8 @@ def plan(inputs: Inputs) -> Plan:
             found.steps.append(_sft_step(run.config, model, examples))
         for role, requests, config in measured:
             stage = "evaluation" if role == "policy" else "evaluation, judge"
-            found.steps.append(_step(run, model, stage, role, requests, config))
+            if requests:
+                found.steps.append(_step(run, model, stage, role, requests, config))
     for role, requests, _ in measured:
         name = "evaluation" if role == "policy" else "evaluation, judge"
         if requests:

@@ -7,6 +7,12 @@ from harness.config import RunConfig
 from harness.plan_table import bytes_text, hours_text
 
 
+def millions_text(number: float) -> str:
+    """A count in millions, with three digits that count."""
+    millions = number / 1e6
+    return f"{millions:,.0f} million" if millions >= 100 else f"{millions:.3g} million"
+
+
 def notes_on_hours(config: RunConfig, hours: float | None, disk: Disk) -> list[str]:
     """How the hours of one device and the disk were reckoned, or what is missing for it."""
     hardware, size = config.hardware, size_of(config.model)
@@ -29,8 +35,7 @@ def notes_on_hours(config: RunConfig, hours: float | None, disk: Disk) -> list[s
             f"{TRAINING:.0%} in training (assumed; srlm run --smoke measures)"
         )
     if size.parameters is not None:
-        digits = 0 if size.parameters >= 1e8 else 2
-        lines.append(f"{size.parameters / 1e6:,.{digits}f} million parameters")
+        lines.append(f"{millions_text(size.parameters)} parameters")
     records = f"records at most {bytes_text(disk.record_bytes)}"
     if disk.total is None or disk.checkpoint_bytes is None:
         return [*lines, f"disk: unknown: give model.parameters; {records}"]

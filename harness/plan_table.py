@@ -60,8 +60,6 @@ def to_rich(found: Plan) -> RenderableType:
         table.add_row(first, stage, *(text for wanted, text in figures if wanted), style=style)
 
     for step in found.steps:
-        if not step.calls and not step.trained_tokens:
-            continue  # an evaluation that asks this model nothing
         row(short(step.model), step.stage, vars(step), "~" if step.about else "")
     row("all", "", found.total(), "~", "bold")
     parts: list[RenderableType] = [table, *(Text(note, style="dim") for note in found.notes)]

@@ -115,8 +115,7 @@ def test_a_benchmark_that_is_absent_without_a_limit_is_not_counted(
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     found = planned(capsys, "open_assistant", *absent(tmp_path), "iterations=2")
-    evaluated = [s["calls"] for s in found["steps"] if s["stage"].startswith("evaluation")]
-    assert set(evaluated) == {0}
+    assert not [s for s in found["steps"] if s["stage"].startswith("evaluation")]
     # EFT that is to be judged: as many ranked prompts as IFT examples.
     judged = planned(capsys, "open_assistant", *absent(tmp_path), "data.eft=judged",
                      "data.options.ift=20", "data.options.eft=none")  # fmt: skip
