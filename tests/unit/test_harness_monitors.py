@@ -6,10 +6,14 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import harness.stages.monitors as stage
 from harness.cli import main
+from harness.recipe import load_recipe
+from harness.run import run_spec
 from results.records import Candidate, Evaluated, Judgment, Pair, Prompt, Unscored, Value
 from results.store import RecordFile, write_json
 
@@ -187,3 +191,18 @@ def test_a_plot_is_the_same_bytes_each_time(make, capsys, tmp_path: Path) -> Non
         assert main(["monitors", str(folder), "--plot", str(page)]) == 0
     assert pages[0].read_bytes() == pages[1].read_bytes()
     assert b"self-score" in pages[0].read_bytes() or b"<svg" in pages[0].read_bytes()
+
+
+def test_the_stage_measures_once_and_says_one_line(make, monkeypatch) -> None:
+    folder, lines = make("run"), []
+    config = load_recipe(str(folder / "config.yaml"), []).config
+    display = SimpleNamespace(start=lambda *a: None, finish=lambda *a: lines.append(a))
+    run = SimpleNamespace(
+        folder=folder, config=config, spec=run_spec(config), display=display,
+        iteration=lambda k: folder / f"iter_{k}",
+    )  # fmt: skip
+    first = stage.monitors(run, 3)  # type: ignore[arg-type]
+    monkeypatch.setattr(stage, "measure", None)
+    assert stage.monitors(run, 3) == first  # type: ignore[arg-type]
+    [(title, name, facts)] = lines
+    assert (title, name) == ("M3", "monitors") and facts.startswith("self-score 3.50")
