@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from results.errors import UsageError
+from results.text import plain
 
 # The identifier's probability of the language that is asked for. It is unsure about a few words
 # ("python vs julia"), and those stay; sentences of another language are far below.
@@ -34,7 +35,7 @@ class Language:
 
         A text without letters is in no other language.
         """
-        ranked = _identifier().rank(text[:READ])
+        ranked = _identifier().rank(plain(text[:READ]))
         return None if dict(ranked)[self.code] >= SURELY_ANOTHER else str(ranked[0][0])
 
 

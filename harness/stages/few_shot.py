@@ -22,6 +22,7 @@ _INTRODUCTION = re.compile(
     r"):[*_\s]*",
     re.IGNORECASE,
 )
+READ = 100_000  # characters of an answer; no instruction is behind megabytes of something else
 _QUOTES = (("**", "**"), ('"', '"'), ("'", "'"), ("`", "`"), ("“", "”"), ("‘", "’"), ("«", "»"))
 
 
@@ -79,10 +80,10 @@ def read_answer(config: Prompts, done: Completion) -> tuple[str, str | None]:
     cut = done.finish_reason != "stop"
     if config.form == "completion":
         return " ".join(done.text.split()), "unterminated" if cut else None
-    lines = done.text.splitlines(keepends=True)
+    cut |= len(done.text) > READ
+    lines = done.text[:READ].splitlines(keepends=True)
     for number, line in enumerate(lines, 1):
-        text = _bare(" ".join(line.split()))
-        if text:
+        if text := _bare(" ".join(line.split())):
             if cut and number == len(lines) and line.splitlines()[0] == line:
                 return text, "unterminated"
             return text, "no_instruction" if text.endswith(":") else None
@@ -93,7 +94,7 @@ def read_answer(config: Prompts, done: Completion) -> tuple[str, str | None]:
 
 def _bare(line: str) -> str:
     """``line`` without what surrounds an instruction: four layers of it at most."""
-    for _ in range(4):
+    for _ in range(4 if line else 0):
         line = _INTRODUCTION.sub("", _NUMBER.sub("", line))
         for begin, end in _QUOTES:
             inner = line[len(begin) : len(line) - len(end)]
