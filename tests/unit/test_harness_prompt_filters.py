@@ -87,7 +87,7 @@ def test_real_english_instructions_pass_the_language_filter() -> None:
     with gzip.open(path, "rt", encoding="utf-8") as file:
         found = [json.loads(line)["instruction"] for line in file]
     english = Language("en")
-    assert len(found) == 252 and sum(english.other(text) is not None for text in found) <= 1
+    assert len(found) == 252 and [t for t in found if english.other(t)] == []
 
 
 ASKED = "How many legs does a spider that lives in the garden have in all?"  # 14 words
