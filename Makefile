@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .PHONY: setup run test check bench engines served seeds control kills m0 coverage published \
-	parse-corpus real-judge
+	parse-corpus real-judge own-model families beyond-three
 
 # Installed anew only when the project file changed.
 .venv/.done: pyproject.toml
@@ -50,12 +50,23 @@ kills: setup
 m0: setup
 	$(BIN)/python -m benchmarks.micro_world.build_m0
 
+# Llama, Qwen, Mistral, Gemma and GPT-NeoX through every stage.
+families: setup
+	$(BIN)/python -m tests.proofs.families
+
+# Eight iterations, five seeds, two sizes: hours.
+beyond-three: setup
+	$(BIN)/python -m tests.proofs.beyond_three
+
 # Simulations: do the intervals hold what they say?
 coverage: setup
 	$(BIN)/python -m tests.proofs.coverage
 	$(BIN)/python -m tests.proofs.prediction_powered
 
 # These need the real data, SRLM_REAL_DATA.
+own-model: setup
+	$(BIN)/python -m tests.proofs.own_model
+
 published: setup
 	$(BIN)/python -m tests.proofs.published
 

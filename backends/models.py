@@ -48,3 +48,21 @@ def model_folder(reference: str) -> Path:
             f"model {reference!r}: no such folder, and the hub did not give it "
             f"({type(error).__name__}); give a local folder"
         ) from error
+
+
+def model_here(reference: str) -> Path | None:
+    """The folder of a model that lies on this machine already, null where it does not.
+
+    Nothing is fetched: of a hub id only what was fetched before is found. ``reference`` and errors
+    are as in ``model_folder``, except that a folder that is not there is no error.
+    """
+    if reference.startswith("package:") or Path(reference).expanduser().is_dir():
+        return model_folder(reference)
+    if reference.startswith((".", "/", "~")) or reference.count("/") != 1:
+        return None
+    try:
+        from huggingface_hub import snapshot_download
+
+        return Path(snapshot_download(reference, local_files_only=True))
+    except Exception:  # as above, or the client itself is not installed
+        return None

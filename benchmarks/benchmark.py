@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -38,6 +38,24 @@ class HasRankings(Protocol):
     """A benchmark that has human rankings of held-out prompts: a judge can be checked on them."""
 
     rankings: list[RankedPrompt]
+
+
+@runtime_checkable
+class Shrinkable(Protocol):
+    """A benchmark that can be had with fewer prompts, to try a run at a small scale."""
+
+    def smaller(self, n: int) -> Benchmark:
+        """The same with about ``n`` prompts. It holds out all that it held out before."""
+        ...
+
+
+@runtime_checkable
+class HasPromptTexts(Protocol):
+    """A benchmark that says what it asks: what is trained on can be compared with its prompts."""
+
+    def prompt_texts(self) -> Iterable[tuple[str, str]]:
+        """Id and text of every prompt, of its human rankings too."""
+        ...
 
 
 class Benchmark(Protocol):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from backends.engines.caller import Caller
@@ -83,6 +84,16 @@ class JudgeAgreement:
     def held_out(self, text: str) -> bool:
         """Whether ``text`` is a prompt of the held-out rankings, in whatever spacing."""
         return bare_text(text) in self._texts
+
+    def smaller(self, n: int) -> JudgeAgreement:
+        """The first ``n`` prompts of those measured on; all of them stay held out."""
+        fewer = copy.copy(self)
+        fewer.rankings = self.rankings[:n]
+        return fewer
+
+    def prompt_texts(self) -> Iterator[tuple[str, str]]:
+        """The prompts of the held-out rankings; messages read as their contents."""
+        return ((r.id, bare_text(r.prompt)) for r in self.rankings)
 
     def metrics(self, baseline: bool) -> Sequence[str]:
         """The judge metrics and the unscored rate."""

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.benchmark import Benchmark
 from judges.rankings import RankedPrompt
 from results.plugins import Table, check_options, construct
-from results.records import Example
+from results.records import Contaminated, Example
 
 BENCHMARKS = Table(
     "benchmark",
@@ -37,13 +37,15 @@ class SeedData:
     """Human-written seed data: instructions with answers (IFT), judged answers (EFT).
 
     ``ranked``: training prompts with several answers that people ranked, from which EFT can be
-    judged. ``notes``: what the user should know of it, one line each.
+    judged. ``notes``: what the user should know of it, one line each. ``contaminated``: the
+    instructions that were left out because an evaluation text is in them.
     """
 
     ift: list[Example]
     eft: list[Example]
     ranked: list[RankedPrompt] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    contaminated: list[Contaminated] = field(default_factory=list)
 
 
 def open_benchmark(name: str, options: Mapping[str, Any]) -> Benchmark:

@@ -10,11 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import judge_commands
+from harness import judge_commands, monitor_command
 from harness.guard import shadowed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from harness.config import RunConfig
 
 FORMATS = ("table", "md", "csv", "latex", "json")
 KINDS = ("recipes", "judges", "benchmarks", "engines", "trainers", "sources")
@@ -36,7 +38,8 @@ def parser() -> argparse.ArgumentParser:
         help="run or resume the loop",
         description="Runs the loop of a recipe. The same command again resumes.",
         epilog="exit codes: 0 promoted, 1 error, 2 usage, 3 a gate held or stopped the run, "
-        "4 too many unscored judgments, 130 interrupted, 143 terminated",
+        "4 too many unscored judgments, 130 interrupted, 143 terminated; with --smoke 0 all stages "
+        "were gone through, 3 something would have failed on the full run, 1 something broke",
     )
     run.add_argument("recipe", help="a shipped recipe (srlm ls recipes) or a YAML file")
     run.add_argument("overrides", nargs="*", metavar="key.sub=value", help="change a setting")
@@ -45,13 +48,19 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         help="run folder (default: runs/RECIPE, with overrides runs/RECIPE-HASH)",
     )
+    run.add_argument(
+        "--smoke",
+        action="store_true",
+        help="try every stage at a small scale in runs/NAME-smoke; says what the full run takes",
+    )
     run.add_argument("--json", action="store_true", help="the final table as JSON on stdout")
     run.set_defaults(do=_run)
 
     plan = commands.add_parser(
         "plan",
-        help="what a run will ask and cost; calls nothing",
-        description="Stages, calls, tokens, cost and the first prompt of each kind. Calls nothing.",
+        help="what a run will ask, take and cost; calls nothing",
+        description="Stages, calls, tokens, cost, device hours, disk and the first prompt of each "
+        "kind. Calls nothing and fetches nothing.",
     )
     plan.add_argument("recipe", help="a shipped recipe (srlm ls recipes) or a YAML file")
     plan.add_argument("overrides", nargs="*", metavar="key.sub=value", help="change a setting")
@@ -70,6 +79,8 @@ def parser() -> argparse.ArgumentParser:
     again.set_defaults(do=_retry)
 
     judge_commands.add(commands)
+
+    monitor_command.add(commands)
 
     board = commands.add_parser("leaderboard", help="tables from runs")
     board.add_argument("paths", nargs="+", type=Path, metavar="RUN", help="run folders")
@@ -181,6 +192,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from results.store import RunLock
 
     config = resolve(loaded.config)
+    if arguments.smoke:
+        return _smoke(config, arguments.out or folder.with_name(f"{folder.name}-smoke"), arguments)
     with Display() as display, RunLock(folder):
         run = Run.open(config, folder, display)
         try:
@@ -193,6 +206,18 @@ def _run(arguments: argparse.Namespace) -> int:
         display.note(f"run folder: {folder}")
         display.note(display.clock.split())
     return outcome.exit_code
+
+
+def _smoke(config: RunConfig, folder: Path, arguments: argparse.Namespace) -> int:
+    from harness.display import Display
+    from harness.smoke.command import smoke
+    from harness.smoke.report import show
+
+    with Display() as display:
+        report = smoke(config, folder, display)
+        display.note("")
+    show(report, arguments.json)
+    return report.exit_code
 
 
 def _retry(arguments: argparse.Namespace) -> int:
@@ -224,14 +249,15 @@ def _retry(arguments: argparse.Namespace) -> int:
 
 def _plan(arguments: argparse.Namespace) -> int:
     from harness.display import Display
-    from harness.plan import plan, show
+    from harness.plan import plan
+    from harness.plan_inputs import open_inputs
+    from harness.plan_table import show
     from harness.recipe import load_recipe
     from harness.resolve import resolve
-    from harness.run import Run
 
     loaded = load_recipe(arguments.recipe, arguments.overrides)
     with Display() as display:
-        found = plan(Run.open(resolve(loaded.config), loaded.default_folder, display))
+        found = plan(open_inputs(resolve(loaded.config), loaded.default_folder, display))
     show(found, arguments.json)
     return 0
 

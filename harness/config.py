@@ -68,13 +68,30 @@ class Model(Section):
 
     ``chat_template``: null (its own), ``plain`` (for base models without one) or a jinja file;
     ``chat_template_options``: variables that it reads (``enable_thinking: false``).
+    ``parameters``: how many it has, for ``srlm plan`` where its weights are not on this machine
+    (null: counted in them).
     """
 
     base: str
+    parameters: float | None = Field(default=None, gt=0)
     chat_template: str | None = None
     chat_template_options: dict[
         Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], bool | int | float | str | None
     ] = Field(default_factory=dict)
+
+
+class Hardware(Section):
+    """What ``srlm plan`` reckons hours with: how many ``devices``, the peak of one in dense
+    ``tflops`` (10^12 operations a second at the precision used; null: no hours) and its ``name``.
+
+    ``parameters``: of other models than ``model.base`` whose weights are not on this machine, by
+    ``engine:model``.
+    """
+
+    devices: int = Field(default=1, ge=1)
+    tflops: float | None = Field(default=None, gt=0)
+    name: str = ""
+    parameters: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
 
 
 class Judged(Section):
@@ -137,24 +154,73 @@ class Dpo(Section):
     settings: dict[str, Any] = Field(default_factory=lambda: {"learning_rate": 1e-6})
 
 
+# Words that a model of text alone cannot serve, as Self-Instruct lists them.
+BEYOND_TEXT = ["image", "images", "graph", "graphs", "picture", "pictures", "file", "files", "map",
+               "maps", "draw", "plot", "go to"]  # fmt: skip
+
+
+class PromptFilters(Section):
+    """What a written instruction must be like. The defaults are Self-Instruct's, and English.
+
+    ``keywords``: words that it may not hold; ``starts``: how it may not begin; ``bad_start``: it
+    begins with an ASCII letter or digit; ``language``: ISO 639-1 code, null = any; ``rouge_l``: it
+    is dropped when its ROUGE-L F1 with a kept one or a seed instruction is above, null = never.
+    """
+
+    min_words: int = Field(default=4, ge=0)
+    max_words: int = Field(default=150, ge=1)
+    keywords: list[Annotated[str, Field(min_length=1)]] = BEYOND_TEXT
+    starts: list[Annotated[str, Field(min_length=1)]] = ["Write a program"]
+    bad_start: bool = True
+    language: str | None = Field(default="en", pattern=r"^[a-z]{2,3}$")
+    rouge_l: float | None = Field(default=0.7, gt=0, lt=1)
+
+
+class Decontaminate(Section):
+    """Drops what shares ``ngram`` words in a row with a text of an evaluation set in use."""
+
+    ngram: int = Field(default=13, ge=2)
+
+
 class Prompts(Section):
-    """New instructions: written by the fixed M0 from few shots, or taken from a file.
+    """New instructions: written by a model from few shots, or taken from a file.
 
     ``count`` holds one number for each DPO iteration; the last one serves all later ones.
+    ``model``: who writes: ``base`` (the fixed M0), ``policy`` (M_(k-1)) or ``engine:model``;
+    ``options`` are those of its own engine. ``form``: ``completion`` (a numbered list that the
+    model goes on with) or ``chat`` (one user message). A prompt shows ``shots`` seed instructions
+    and ``generated_shots`` kept ones; where those are too few, seed instructions in their place.
+    ``per_round`` are written at a time (null: all that are missing), and what is then missing is
+    written anew, ``rounds`` times in all.
     """
 
     source: Literal["self_instruct", "file"] = "self_instruct"
     path: str | None = None
     count: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [1000]
-    shots: int = Field(default=8, ge=1)
-    max_words: int = Field(default=150, ge=1)
+    model: str = "base"
+    options: dict[str, Any] = Field(default_factory=dict)
+    form: Literal["completion", "chat"] = "completion"
+    shots: int = Field(default=6, ge=1)
+    generated_shots: int = Field(default=2, ge=0)
+    per_round: int | None = Field(default=None, ge=1)
     rounds: int = Field(default=6, ge=1)
+    filters: PromptFilters = PromptFilters()
+    decontaminate: Decontaminate | None = Decontaminate()
     decoding: Decoding = Decoding(temperature=0.6, max_tokens=256)
 
+    @field_validator("model")
+    @classmethod
+    def _known_form(cls, value: str) -> str:
+        if value not in ("base", "policy") and ":" not in value:
+            raise ValueError(f"{value!r} is none of 'base', 'policy', 'engine:model' (hf:PATH)")
+        return value
+
     @model_validator(mode="after")
-    def _file_has_path(self) -> Prompts:
+    def _parts_fit(self) -> Prompts:
         if (self.source == "file") != (self.path is not None):
             raise ValueError("source: file needs path, and path needs source: file")
+        if self.options and ":" not in self.model:
+            raise ValueError(f"options are of a model's own engine; model {self.model!r} has none")
         return self
 
 
@@ -312,6 +378,7 @@ class RunConfig(Section):
     evaluation: EvaluationConfig
     gate: Gate = Gate()
     budget: Budget = Budget()
+    hardware: Hardware = Hardware()
 
     @model_validator(mode="after")
     def _eft_trains_something(self) -> RunConfig:

@@ -35,8 +35,8 @@ def input_hashes(run: Run, data: SeedData) -> dict[str, str]:
     # What EFT is judged from; the EFT that comes of it is the run's own work, no input.
     if data.ranked:
         hashes["ranked"] = text_hash([r.model_dump() for r in data.ranked])
-    if run.config.judge.model != "self":
-        hashes["judge.model"] = text_hash(run.judge_identity())
+    for section, identity in run.outside_identities().items():
+        hashes[f"{section}.model"] = text_hash(identity)
     for key, value in flatten(run.config.model_dump(mode="json")).items():
         if key.startswith(FILES) and isinstance(value, str) and _is_file(value):
             hashes[key] = hashlib.sha256(Path(value).read_bytes()).hexdigest()

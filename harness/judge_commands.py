@@ -72,7 +72,7 @@ def _validate(arguments: argparse.Namespace) -> int:
         arguments.seed,
     )
     if arguments.plan:
-        from harness.plan import show
+        from harness.plan_table import show
 
         show(plan(task), arguments.json)
         return 0

@@ -17,13 +17,15 @@ from harness.stages.evaluation import evaluation
 from harness.stages.fitness import check_human_data, fitness
 from harness.stages.gate import check_rules, describe, gate, stop
 from harness.stages.judgments import check_unscored, judgments
+from harness.stages.monitors import monitors
 from harness.stages.pairs import check_counts, pairs
-from harness.stages.prompts import check_shots, prompts, read_prompt_file
+from harness.stages.prompts import check_shots, prompts
 from harness.stages.seed import keep_seed, read_seed
 from harness.stages.training import dpo, sft
 from results.records import Evaluated
 
-FREE = ("budget", "judge.fit.criterion", "judge.fit.waived_by")  # may differ between starts
+# May differ between starts; those of the first line change no record.
+FREE = ("budget", "hardware", "model.parameters", "judge.fit.criterion", "judge.fit.waived_by")
 
 
 @dataclass(frozen=True)
@@ -40,16 +42,7 @@ def loop(run: Run) -> Outcome:
 
     All inputs are read before the folder is taken: a mistake in them leaves no run behind.
     """
-    with_baseline = run.config.evaluation.baseline != "none"
-    check_rules(run.config.gate.rules, run.benchmark, with_baseline)
-    check_counts(run)
-    run.check_engines()
-    data = read_seed(run)
-    check_eft(run, data)
-    check_shots(run, data.ift)
-    check_human_data(run, data)
-    if run.config.prompts.path is not None:
-        read_prompt_file(Path(run.config.prompts.path))
+    data = read_inputs(run)
     claim(run.folder, run.config, input_hashes(run, data), FREE)
     run.prepare_base()
     keep_seed(run, data)
@@ -61,6 +54,23 @@ def loop(run: Run) -> Outcome:
     finally:
         run.keep_spent()
     return Outcome(code, message, run_rows(run.folder))
+
+
+def read_inputs(run: Run) -> SeedData:
+    """Reads and checks all that a run begins with; returns its seed data. Nothing is written.
+
+    Raises:
+        SrlmError: the first thing that would end the run later.
+    """
+    with_baseline = run.config.evaluation.baseline != "none"
+    check_rules(run.config.gate.rules, run.benchmark, with_baseline)
+    check_counts(run)
+    run.check_engines()
+    data = read_seed(run)
+    check_eft(run, data)
+    check_shots(run, data.ift)
+    check_human_data(run, data)
+    return data
 
 
 def _iterate(run: Run, data: SeedData) -> tuple[int, str]:
@@ -83,6 +93,8 @@ def _iterate(run: Run, data: SeedData) -> tuple[int, str]:
         measured = evaluation(run, f"M{k}", run.checkpoint(k), folder, baseline)
         _enough_scored(run, k, measured, folder)
         decision = gate(run, k, champion)
+        if k > 1:
+            monitors(run, k)
         if decision.decision != "promote":
             kept = f"champion stays M{k - 1}" if champion else "there is no champion"
             return 3, f"M{k} is not promoted, {kept}. {describe(decision)}"

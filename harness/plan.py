@@ -1,39 +1,51 @@
-"""What a run will ask of models before it asks anything: calls, tokens, cost, the first prompts."""
+"""What a run will take before it asks anything: calls, tokens, cost, hours, disk, first prompts."""
 
 from __future__ import annotations
 
-import json
 import math
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from backends.engines.caller import Caller
-from backends.engines.engine import Completion, GenerateConfig, Request, Usage
+from backends.engines.engine import GenerateConfig, Request, Usage
 from backends.prices import Price
 from backends.tokens import as_messages
 from benchmarks.registry import SeedData
-from harness.config import Decoding
+from harness.calling import check_price
+from harness.compute import (
+    DPO,
+    FORWARD,
+    GENERATION,
+    SERVED,
+    SFT,
+    TRAINING,
+    Disk,
+    device_hours,
+    disk_of,
+    epochs_of,
+    parameters_of,
+    size_of,
+)
+from harness.config import Decoding, RunConfig
+from harness.evaluation_texts import not_compared
+from harness.outside import outside_models
+from harness.plan_inputs import Inputs
+from harness.plan_notes import notes_on_hours
+from harness.rehearsal import rehearse
 from harness.run import Run
 from harness.stages.bootstrap import ANSWERS_EACH, chosen
 from harness.stages.eft import check_eft, eft_spec
+from harness.stages.few_shot import few_shot, instructions
 from harness.stages.fitness import calls as judge_check
-from harness.stages.prompts import SPARE, few_shot, instructions, read_prompt_file, wanted
-from harness.stages.seed import fresh_seed
-from judges.judging import Judge, Response, ranked_responses
-from judges.pointwise import generate_config, judge_request
-from results.cache import CallCache
-from results.figures import NULL
-from results.text import plain
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from harness.stages.prompts import read_prompt_file
+from harness.stages.self_instruct import SPARE, wanted
+from judges.judging import Response, ranked_responses
+from judges.pointwise import generate_config, judge_request, prompt_text
+from results.records import Example
 
 CHARACTERS_A_TOKEN = 4  # of English text; no tokenizer is loaded
-WIDEST = 24  # characters of a model's name in the table
 SHOWN = 50  # seed examples that stand for the texts which the run will write
 
 
@@ -43,7 +55,9 @@ class Step:
     answers can take at most; ``cost`` is null where no price is known.
 
     ``about``: the number of calls is an estimate. ``seconds``: the least that the limits per
-    minute allow, null where none is set.
+    minute allow, null where none is set. ``trained_tokens``: of a training step, over all epochs.
+    ``device_hours``: of one device at the shares of its peak that ``harness.compute`` names, null
+    where parameters or peak are not known.
     """
 
     model: str
@@ -54,42 +68,54 @@ class Step:
     completion_tokens: int
     cost: float | None
     seconds: float | None
+    trained_tokens: int = 0
+    device_hours: float | None = None
 
 
 @dataclass
 class Plan:
-    """All steps, and the first prompt of each kind with a word on what it is."""
+    """All steps, the first prompt of each kind with a word on what it is, and the room that the
+    run needs on the disk (null: no run of the loop).
+    """
 
     steps: list[Step] = field(default_factory=list)
     prompts: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    disk: Disk | None = None
 
     def total(self) -> dict[str, Any]:
-        """Sums over the steps; cost null where a part is not known."""
+        """Sums over the steps; cost and hours null where a part is not known."""
         costs = [step.cost for step in self.steps]
         times = [step.seconds for step in self.steps if step.seconds is not None]
+        hours = [step.device_hours for step in self.steps]
         return {
             "calls": sum(step.calls for step in self.steps),
             "prompt_tokens": sum(step.prompt_tokens for step in self.steps),
             "completion_tokens": sum(step.completion_tokens for step in self.steps),
             "cost": None if None in costs else math.fsum(c for c in costs if c is not None),
             "seconds": math.fsum(times) if times else None,
+            "trained_tokens": sum(step.trained_tokens for step in self.steps),
+            "device_hours": None if None in hours else math.fsum(h for h in hours if h is not None),
         }
 
 
-def plan(run: Run) -> Plan:
+def plan(inputs: Inputs) -> Plan:
     """Plans a run from its configuration and inputs; no model is loaded and none is called.
 
     The seed data is read and the benchmark is gone through with a model that answers nothing, so
     the evaluations' counts and prompts are those of the run.
     """
-    found = Plan()
-    data = fresh_seed(run)
+    found, run, data = Plan(), inputs.run, inputs.data
     check_eft(run, data)
-    measured = _rehearse(run)
+    for role in ("policy", "judge"):
+        engine, name, options = _model_of(run, role)
+        check_price(run.config.budget, run.prices, engine, name, options)
+    measured = rehearse(run)
     evaluations = ["M0", *(f"M{k}" for k in range(1, run.config.iterations + 1))]
     if run.config.evaluation.baseline == "sft":
         evaluations.insert(0, "SFT baseline")
+    elif run.config.data.eft != "source":
+        found.steps.append(_sft_step(run.config, "SFT baseline", data.ift))
     for model in evaluations:
         if model == "M1":
             _seed_steps(run, found, data)
@@ -98,14 +124,28 @@ def plan(run: Run) -> Plan:
             found.steps.append(_step(run, "M1", "judge check", "judge", asked, decoding))
         if model[1:].isdigit() and int(model[1:]) >= 2:
             _self_reward_step(run, found, int(model[1:]), data)
+        elif model == "SFT baseline" or (model == "M1" and run.config.start == "base"):
+            examples = data.ift if model == "SFT baseline" else [*data.ift, *data.eft]
+            found.steps.append(_sft_step(run.config, model, examples))
         for role, requests, config in measured:
             stage = "evaluation" if role == "policy" else "evaluation, judge"
-            found.steps.append(_step(run, model, stage, role, requests, config))
+            if requests:
+                found.steps.append(_step(run, model, stage, role, requests, config))
     for role, requests, _ in measured:
         name = "evaluation" if role == "policy" else "evaluation, judge"
         if requests:
             found.prompts.setdefault(name, text_of(requests[0]))
-    found.notes = _notes(run)
+    if not inputs.real:
+        found.prompts.clear()
+    total = found.total()
+    models = sum(step.stage == "training" for step in found.steps)
+    size = size_of(run.config.model)
+    found.disk = disk_of(models, size, total["calls"], total["completion_tokens"])
+    found.notes = [
+        *inputs.notes,
+        *_notes(run),
+        *notes_on_hours(run.config, total["device_hours"], found.disk),
+    ]
     return found
 
 
@@ -138,13 +178,13 @@ def _self_reward_step(run: Run, found: Plan, k: int, data: SeedData) -> None:
     count = wanted(config.prompts, k)
     shown = instructions(data.ift) or [""]
     if config.prompts.source == "self_instruct":
-        texts = few_shot(shown, min(config.prompts.shots, len(shown)), f"{config.seed}:{k}:0")
+        texts = few_shot(config.prompts, shown, [], f"{config.seed}:{k}:0")
         found.prompts.setdefault("prompts", text_of(texts))
         calls = math.ceil(count * SPARE)
         asked = _decoding(config.prompts.decoding)
-        found.steps.append(_step(run, model, "prompts", "policy", [texts], asked, calls, True))
-    else:
-        shown = [text for _, text in read_prompt_file(Path(str(config.prompts.path)))]
+        found.steps.append(_step(run, model, "prompts", "writer", [texts], asked, calls, True))
+    elif (path := Path(str(config.prompts.path))).exists():
+        shown = [text for _, text in read_prompt_file(path)]
         count = min(count, len(shown))
     chats = [Request(as_messages(text)) for text in shown[:SHOWN]]
     kind = "candidates" if config.prompts.source == "file" else "candidates (a seed instruction)"
@@ -157,14 +197,44 @@ def _self_reward_step(run: Run, found: Plan, k: int, data: SeedData) -> None:
     decoding = generate_config(run.spec, config.seed)
     n *= run.spec.draws
     found.steps.append(_step(run, model, "judgments", "judge", judged, decoding, n, True))
+    found.steps.append(_dpo_step(config, model, count, chats))
+
+
+def _sft_step(config: RunConfig, model: str, examples: Sequence[Example]) -> Step:
+    characters = sum(len(prompt_text(e.prompt)) + len(e.completion) for e in examples)
+    tokens = characters / CHARACTERS_A_TOKEN * epochs_of(config.sft.settings)
+    return _training(config, model, tokens, SFT)
+
+
+def _dpo_step(config: RunConfig, model: str, pairs: int, chats: Sequence[Request]) -> Step:
+    """At most: every prompt gives a pair, and both its answers are as long as they may be."""
+    each = fmean(len(text_of(r)) for r in chats) / CHARACTERS_A_TOKEN
+    each += config.candidates.decoding.max_tokens
+    longest = config.dpo.settings.get("max_length", each)
+    tokens = 2 * pairs * min(each, longest) * epochs_of(config.dpo.settings)
+    return _training(config, model, tokens, DPO)
+
+
+def _training(config: RunConfig, model: str, tokens: float, operations: int) -> Step:
+    parameters = size_of(config.model).parameters
+    hours = device_hours(operations, parameters, tokens, config.hardware, TRAINING)
+    return Step(model, "training", 0, True, 0, 0, 0.0, None, round(tokens), hours)
 
 
 def _step(run: Run, model: str, stage: str, role: str, requests: Sequence[Request],
           config: GenerateConfig, calls: int | None = None,
           about: bool = False) -> Step:  # fmt: skip
     """A step of ``calls`` calls that are like ``requests`` (null: exactly these)."""
-    price, options = _engine_of(run, role)
-    return step_of(model, stage, requests, config, price, options, calls, about)
+    engine, name, options = _model_of(run, role)
+    price = run.prices.price(engine, name, options)
+    step = step_of(model, stage, requests, config, price, options, calls, about)
+    ours = (engine, name) == (run.config.engine.name, str(run.base)) and engine not in SERVED
+    hardware = run.config.hardware
+    others = None if ours else parameters_of(engine, name, hardware)
+    parameters = size_of(run.config.model).parameters if ours else others
+    tokens = step.prompt_tokens + step.completion_tokens
+    hours = device_hours(FORWARD, parameters, tokens, hardware, GENERATION)
+    return replace(step, device_hours=0.0 if parameters == 0 else hours)
 
 
 def step_of(model: str, stage: str, requests: Sequence[Request], config: GenerateConfig,
@@ -188,13 +258,13 @@ def step_of(model: str, stage: str, requests: Sequence[Request], config: Generat
     )
 
 
-def _engine_of(run: Run, role: str) -> tuple[Price | None, dict[str, Any]]:
-    """Price and options of who answers: the policy's engine, or that of a judge of its own."""
+def _model_of(run: Run, role: str) -> tuple[str, str, dict[str, Any]]:
+    """Engine, model and options of who answers: the policy, or a model from outside."""
     name, options, model = run.config.engine.name, run.config.engine.options, str(run.base)
-    if role == "judge" and run.config.judge.model != "self":
-        name, _, model = run.config.judge.model.partition(":")
-        options = run.config.judge.options
-    return run.prices.price(name, model, options), options
+    for part in outside_models(run.config):
+        if part.role == role:
+            name, model, options = part.engine, part.model, part.options
+    return name, model, options
 
 
 def _least_seconds(options: dict[str, Any], calls: int, tokens: Usage) -> float | None:
@@ -217,43 +287,6 @@ def text_of(request: Request) -> str:
     return "\n".join(turn.content for turn in request.prompt)
 
 
-class Silent:
-    """An engine that answers nothing and keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.identity = "plan:nothing is called"
-        self.startup_seconds = 0.0
-        self.asked: list[Request] = []
-        self.config = GenerateConfig()
-
-    def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        """One batch of all."""
-        return [list(range(len(requests)))] if requests else []
-
-    def generate(
-        self, requests: Sequence[Request], seeds: Sequence[int], config: GenerateConfig
-    ) -> list[Completion]:
-        """Empty answers."""
-        self.asked += requests
-        self.config = config
-        return [Completion("", "stop", Usage(0, 0)) for _ in requests]
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-def _rehearse(run: Run) -> list[tuple[str, list[Request], GenerateConfig]]:
-    """What one evaluation asks of the policy and of the judge."""
-    policy, judge = Silent(), Silent()
-    with tempfile.TemporaryDirectory(prefix="srlm-plan-") as name:
-        folder = Path(name)
-        with CallCache(folder / "calls.sqlite") as cache:
-            judging = Judge(run.spec, Caller(judge, cache), run.config.judge.model, False)
-            asked = Caller(policy, cache)
-            run.benchmark.evaluate(asked, judging, None, folder / "evaluation", run.config.seed)
-    return [("policy", policy.asked, policy.config), ("judge", judge.asked, judge.config)]
-
-
 def _notes(run: Run) -> list[str]:
     lines = [
         f"prompt tokens are estimated at {CHARACTERS_A_TOKEN} characters each; answer tokens and "
@@ -261,10 +294,17 @@ def _notes(run: Run) -> list[str]:
         "candidates and judgments are counted as if every prompt were kept and every candidate "
         "judged; a gate that holds ends the run earlier",
     ]
+    if run.config.data.eft != "source":
+        lines.append("the EFT that the SFT baseline's judgments will give is not in M1's training")
     if run.config.judge.adaptive is not None:
         lines.append("adaptive draws are counted as if all were made: how many are spared, the "
                      "scores decide")  # fmt: skip
-    prices = {role: _engine_of(run, role)[0] for role in ("policy", "judge")}
+    if (line := not_compared(run)) is not None:
+        lines.append(line)
+    writer = ["writer"] if any(o.role == "writer" for o in outside_models(run.config)) else []
+    prices = {
+        role: run.prices.price(*_model_of(run, role)) for role in ("policy", "judge", *writer)
+    }
     return lines + notes_on_price(prices)
 
 
@@ -278,52 +318,3 @@ def notes_on_price(prices: Mapping[str, Price | None]) -> list[str]:
             lines.append(f"price of the {role}'s calls: {price.source}")
     lines.append("time is said where a limit per minute is set: the least that it allows")
     return lines
-
-
-def show(found: Plan, as_json: bool) -> None:
-    """Prints the plan."""
-    if as_json:
-        print(json.dumps({**asdict(found), "total": found.total()}, indent=2))
-        return
-    from rich.console import Console
-
-    Console().print(to_rich(found))
-
-
-def to_rich(found: Plan) -> RenderableType:
-    """The plan for a terminal: the table, the notes, then each prompt in full."""
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("model", "stage"):
-        table.add_column(name, no_wrap=True)
-    timed = any(step.seconds is not None for step in found.steps)
-    for name in ("calls", "tokens in", "out <=", "cost <=", *(["time >="] if timed else [])):
-        table.add_column(name, justify="right", no_wrap=True)
-    for step in found.steps:
-        figures = _figures(vars(step), "~" if step.about else "")
-        table.add_row(short(step.model), step.stage, *figures[: len(table.columns) - 2])
-    total = _figures(found.total(), "~")
-    table.add_row("all", "", *total[: len(table.columns) - 2], style="bold")
-    parts: list[RenderableType] = [table, *(Text(note, style="dim") for note in found.notes)]
-    for kind, text in found.prompts.items():
-        parts += [Text(f"\nfirst prompt: {kind}", style="bold"), Text(plain(text))]
-    return Group(*parts)
-
-
-def short(name: str) -> str:
-    """A model's name with its end, which tells checkpoints apart; figures keep their room."""
-    return name if len(name) <= WIDEST else "..." + name[3 - WIDEST :]
-
-
-def _figures(row: dict[str, Any], about: str) -> list[str]:
-    cost, seconds = row["cost"], row["seconds"]
-    return [
-        f"{about}{row['calls']:,}",
-        f"~{row['prompt_tokens']:,}",
-        f"{row['completion_tokens']:,}",
-        "unknown" if cost is None else f"${cost:,.2f}",
-        NULL if seconds is None else f"{seconds / 60:,.0f} min",
-    ]

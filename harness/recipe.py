@@ -241,7 +241,7 @@ def _explain(model: type[BaseModel], error: ValidationError, path: Path) -> str:
         close = difflib.get_close_matches(keys[-1], known, n=1)
         meant = f"; did you mean {close[0]!r}?" if close else ""
         return f"{path.name}: unknown key {where!r}{meant} (there are: {', '.join(known)}){more}"
-    if first["type"] == "missing":
+    if first["type"] == "missing" or (first["input"] is None and first["type"] == "string_type"):
         return f"{path.name}: {where!r} is not set; it has no default{more}"
     found = first["input"]
     shown = f", found {found!r}" if not isinstance(found, dict) else ""

@@ -7,6 +7,7 @@ from typing import Any
 from backends.registry import ENGINES, TRAINERS, open_trainer
 from benchmarks.registry import BENCHMARKS, SOURCES
 from harness.config import RunConfig
+from harness.outside import outside_models
 from results.plugins import complete_options
 
 
@@ -24,12 +25,11 @@ def resolve(config: RunConfig) -> RunConfig:
     tree["engine"] |= complete_options(
         "engine", engine.name, ENGINES.load(engine.name), engine.options, given=("model",)
     )
-    if config.judge.model != "self":
-        # A judge on the run's own engine has its options too, unless it says otherwise.
-        name = config.judge.model.partition(":")[0]
-        own = (engine.options if name == engine.name else {}) | config.judge.options
-        tree["judge"]["options"] = complete_options(
-            "engine", name, ENGINES.load(name), own, given=("model",)
+    for part in outside_models(config):
+        # A model on the run's own engine has its options too, unless it says otherwise.
+        own = (engine.options if part.engine == engine.name else {}) | part.options
+        tree[part.section]["options"] = complete_options(
+            "engine", part.engine, ENGINES.load(part.engine), own, given=("model",)
         )
     tree["trainer"] |= complete_options(
         "trainer", config.trainer.name, TRAINERS.load(config.trainer.name), config.trainer.options

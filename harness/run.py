@@ -21,6 +21,7 @@ from harness.calling import check_price, open_caller
 from harness.config import RunConfig
 from harness.display import Display
 from harness.folder import note_spent
+from harness.outside import outside_models
 from judges.adaptive import FIRST
 from judges.judging import Judge
 from judges.spec import JudgeSpec, load_spec, with_draws
@@ -53,7 +54,7 @@ class StopRun(SrlmError):
 
 @dataclass
 class Run:
-    """Everything the stages share. One engine holds the policy, and one a judge from outside."""
+    """Everything the stages share. One engine holds the policy, and one each model from outside."""
 
     config: RunConfig
     folder: Path
@@ -118,11 +119,18 @@ class Run:
 
     def judge(self, weights: Path) -> Judge:
         """The run's judge; ``weights`` is the policy, which judges where the judge is ``self``."""
-        if self.config.judge.model == "self":
+        caller = self._outside("judge")
+        if caller is None:
             return Judge(self.spec, self.caller(weights), "self", True)
-        engine, _, model = self.config.judge.model.partition(":")
-        caller = self._caller("judge", engine, model, self.config.judge.options)
         return Judge(self.spec, caller, self.config.judge.model, False)
+
+    def writer(self, k: int) -> Caller:
+        """Who writes the prompts of iteration ``k``: M0, M_(k-1), or a model of its own."""
+        caller = self._outside("writer")
+        if caller is not None:
+            return caller
+        return self.caller(self.base if self.config.prompts.model == "base"
+                           else self.checkpoint(k - 1))  # fmt: skip
 
     def check_engines(self) -> None:
         """Raises SrlmError where an engine can say already that no call will succeed."""
@@ -131,8 +139,15 @@ class Run:
             base = self._with_template(Path(name) / "base") if not again else self.base
             for engine, model, options in _models(self.config, base):
                 opened = open_engine(engine, model, options)
-                check_ready(opened, again)
+                # A writer that goes on with a list is shown no conversation.
+                writes = (engine, model) == self._writer() and self.config.prompts.form != "chat"
+                check_ready(opened, again or writes)
                 opened.close()
+
+    def _writer(self) -> tuple[str, str] | None:
+        """Engine and model of a writer of prompts from outside."""
+        found = (o for o in outside_models(self.config) if o.role == "writer")
+        return next(((o.engine, o.model) for o in found), None)
 
     def prepare_base(self) -> None:
         """Gives M0 the chat template that the run asks for, in ``RUN/base``."""
@@ -147,14 +162,22 @@ class Run:
         text = template_text(self.base, wanted.chat_template, wanted.chat_template_options)
         return with_template(self.base, text, out)
 
-    def judge_identity(self) -> str:
-        """What names the weights of a judge from outside. Opens no cache: the folder may not be
-        taken yet.
+    def outside_identities(self) -> dict[str, str]:
+        """What names the weights of each model from outside, by its section of the configuration.
+        Opens no cache: the folder may not be taken yet.
         """
-        engine, _, model = self.config.judge.model.partition(":")
-        opened = open_engine(engine, model, self.config.judge.options)
-        opened.close()
-        return opened.identity
+        found = {}
+        for part in outside_models(self.config):
+            opened = open_engine(part.engine, part.model, part.options)
+            opened.close()
+            found[part.section] = opened.identity
+        return found
+
+    def _outside(self, role: str) -> Caller | None:
+        for part in outside_models(self.config):
+            if part.role == role:
+                return self._caller(role, part.engine, part.model, part.options)
+        return None
 
     def _caller(self, role: str, name: str, model: str, options: dict[str, Any]) -> Caller:
         """One engine a role: another model in the same role takes the place of the one before."""
@@ -167,11 +190,11 @@ class Run:
         engine = self._engines[role][1]
         return open_caller(engine, self.cache, self.display, self.config.budget, price)
 
-    def release(self) -> None:
-        """Frees all weights, so that the trainer has the machine."""
-        for _, engine in self._engines.values():
-            engine.close()
-        self._engines.clear()
+    def release(self, role: str | None = None) -> None:
+        """Frees all weights, so that the trainer has the machine; or those of one role alone."""
+        for name in list(self._engines) if role is None else [role]:
+            if (held := self._engines.pop(name, None)) is not None:
+                held[1].close()
 
     def keep_spent(self) -> None:
         """Writes into the manifest what all calls of the run so far took, by model."""
@@ -186,12 +209,9 @@ class Run:
 
 
 def _models(config: RunConfig, base: Path) -> list[tuple[str, str, dict[str, Any]]]:
-    """Engine, model and options of the policy (M0 for all of them) and of a judge of its own."""
-    models = [(config.engine.name, str(base), config.engine.options)]
-    if config.judge.model != "self":
-        engine, _, model = config.judge.model.partition(":")
-        models.append((engine, model, config.judge.options))
-    return models
+    """Engine, model and options of the policy (M0 for all of them) and of models from outside."""
+    others = [(o.engine, o.model, o.options) for o in outside_models(config)]
+    return [(config.engine.name, str(base), config.engine.options), *others]
 
 
 def start_folder(start: str) -> Path:

@@ -33,8 +33,9 @@ from harness.comparison import OtherJudge, best_other
 from harness.config import Budget, Section
 from harness.display import Display
 from harness.folder import claim, note_spent
-from harness.plan import Plan, Silent, notes_on_price, step_of, text_of
+from harness.plan import Plan, notes_on_price, step_of, text_of
 from harness.recipe import checked, read_overrides
+from harness.rehearsal import Silent
 from judges.fitness_checks import Criterion
 from judges.judging import Judge, unscored_share
 from judges.spec import JudgeSpec, describe, load_spec, with_draws

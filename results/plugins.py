@@ -122,6 +122,10 @@ def complete_options(
             value = adapter.validate_python(options.get(key, parameter.default))
         except ValidationError as error:
             first = error.errors()[0]
+            if first["input"] is None and first["type"] == "string_type":
+                raise UsageError(
+                    f"{kind} {name!r} needs the option {key!r}: it is not set"
+                ) from error
             raise UsageError(
                 f"{kind} {name!r}: option {key}: {first['msg']}, found {first['input']!r}"
             ) from error

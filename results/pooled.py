@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from results.records import Metric
+from results.records import Metric, Value
 from results.stats import NO_INTERVAL, Array, Ends, Statistic, divide, intervals
 
 Codes = NDArray[np.intp]
@@ -143,3 +143,23 @@ def _metric(figure: Pooled, value: float | None, ends: Ends, confidence: float) 
         convention=figure.convention + (FEW_NOTE if figure.share else ""),
         reason=reason,
     )
+
+
+def prompt_ratio(
+    name: str,
+    values: Sequence[Value],
+    n: int,
+    of: int,
+    convention: str,
+    missing: str = "",
+    share: bool = False,
+) -> Pooled:
+    """Returns sum(num) / sum(den) of ``values``, one a prompt, in any order.
+
+    ``n`` of ``of`` and the rest as in ``Pooled``.
+    """
+    rows = sorted(values, key=lambda v: (v.cluster, v.prompt_id))
+    _, codes = np.unique(np.array([v.cluster for v in rows], np.str_), return_inverse=True)
+    cells = np.array([(v.num, v.den) for v in rows], dtype=np.float64).reshape(-1, 2)
+    missing = missing or f"none of {of} has a value"
+    return Pooled(name, cells, codes, n, of, convention, missing, share=share)

@@ -43,7 +43,8 @@ class Prompt(Record):
     """An instruction for the policy. A dropped one is kept here with the reason, so counts add up.
 
     ``call`` is the cache key of the model call that wrote it, null for prompts from people;
-    ``text`` is that call's whole completion.
+    ``text`` is that call's whole completion. ``detail`` of a dropped one says what it is too like:
+    the evaluation text that it holds, the kept prompt that it resembles, the language it seems in.
     """
 
     id: str
@@ -51,10 +52,19 @@ class Prompt(Record):
     source: str
     status: Literal["kept", "dropped"] = "kept"
     reason: str | None = None
+    detail: str | None = None
     call: str | None = None
     text: str | None = None
     finish_reason: str | None = None
     tokens: int | None = None
+
+
+class Contaminated(Record):
+    """A seed example that is left out: ``detail`` names the evaluation text in its prompt."""
+
+    id: str
+    prompt: str | Conversation
+    detail: str
 
 
 class Candidate(Record):
@@ -154,7 +164,8 @@ class Value(Record):
 
     ``cluster`` names what is resampled (prompts with the same text share one); prompts are paired
     between two models by ``prompt_id``. A prompt without a value is not in the file: the metric's
-    ``of`` says how many there could have been.
+    ``of`` says how many there could have been. ``category``: of the prompt, where the benchmark
+    has some.
     """
 
     prompt_id: str
@@ -162,6 +173,7 @@ class Value(Record):
     num: float
     den: float = 1.0
     cluster: str
+    category: str | None = None
 
 
 class Metric(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import time
@@ -242,8 +243,17 @@ class HfEngine:
         return Completion(text.strip(), reason, Usage(len(prompt), len(kept)))
 
     def close(self) -> None:
-        """Frees the weights."""
+        """Frees the weights; on a GPU also what torch keeps for later, which a trainer in another
+        process could not have.
+        """
+        if self._model is None:
+            return
         self._model = None
+        import torch
+
+        gc.collect()  # a model that generated is in reference cycles
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 def _before_torch() -> None:

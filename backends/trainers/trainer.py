@@ -46,7 +46,8 @@ class TrainReport:
 
     ``seconds`` is the training alone, ``prepare_seconds`` what stands around it (reading and
     tokenising data, building the trainer, saving), and ``startup_seconds`` all the rest of the
-    wall time: process start, imports, loading weights.
+    wall time: process start, imports, loading weights. ``peak_bytes`` is the most memory that the
+    training process held on the host, ``peak_device_bytes`` on its GPUs; null = not known.
     """
 
     examples: int
@@ -56,6 +57,8 @@ class TrainReport:
     startup_seconds: float
     figures: dict[str, float]
     prepare_seconds: float = 0.0
+    peak_bytes: int | None = None
+    peak_device_bytes: int | None = None
 
 
 class Trainer(Protocol):

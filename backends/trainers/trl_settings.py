@@ -17,7 +17,8 @@ class TrlSettings(BaseModel):
 
     ``min_learning_rate`` is the floor of the cosine schedule; ``beta`` and ``sft_weight`` are
     for DPO alone: the latter adds that much of the SFT loss on the chosen answer (Pang et al. 2024,
-    Iterative Reasoning Preference Optimization), 0 = plain DPO.
+    Iterative Reasoning Preference Optimization), 0 = plain DPO. ``dropout`` is that of all the
+    model's layers that have one, while it is trained (in Llama: the attention's weights alone).
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -29,6 +30,7 @@ class TrlSettings(BaseModel):
     max_length: int = Field(default=2048, ge=8)
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
     beta: float = Field(default=0.1, gt=0)
     sft_weight: float = Field(default=0.0, ge=0)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from backends.memory import peak_memory
 from backends.process import become_worker
 from backends.tokens import turn_end
 
@@ -56,6 +57,26 @@ def _common(job: dict[str, Any], gpu: bool) -> dict[str, Any]:
     }
 
 
+# How models call their dropout rates (transformers).
+DROPOUT = ("attention_dropout", "hidden_dropout", "resid_pdrop", "attn_pdrop", "embd_pdrop",
+           "dropout")  # fmt: skip
+
+
+def _load(path: str, dropout: float) -> tuple[Any, dict[str, float]]:
+    """The model with ``dropout`` in all its layers that have one, and the rates it came with: they
+    go back into what is saved.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(path)
+    own = {name: getattr(config, name) for name in DROPOUT if hasattr(config, name)}
+    if dropout > 0 and not own:
+        raise SystemExit(f"settings.dropout: {config.model_type} has no dropout; set it to 0")
+    for name in own:
+        setattr(config, name, dropout)
+    return AutoModelForCausalLM.from_pretrained(path, config=config), own
+
+
 def _train(job: dict[str, Any], emit: Emit) -> None:
     import torch
     from datasets import Dataset
@@ -66,7 +87,8 @@ def _train(job: dict[str, Any], emit: Emit) -> None:
 
     torch.manual_seed(job["seed"])
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
-    model = AutoModelForCausalLM.from_pretrained(job["model"])
+    dropout = job["settings"]["dropout"]
+    model, own_dropout = _load(job["model"], dropout)
     pads = tokenizer.pad_token, _pad(model.config), _pad(model.generation_config)
     if pads[0] is None:  # it fills batches, masked by its place: an answer's end stays in the loss
         tokenizer.pad_token = tokenizer.eos_token
@@ -96,6 +118,7 @@ def _train(job: dict[str, Any], emit: Emit) -> None:
             beta=job["settings"]["beta"],
             loss_type=used,
             loss_weights=[losses[name] for name in used],
+            disable_dropout=dropout == 0,
             **common,
         )
         # It makes ids of texts when it is built, and has no way to take them: they come after.
@@ -109,6 +132,8 @@ def _train(job: dict[str, Any], emit: Emit) -> None:
         raise SystemExit("training diverged: weights are not finite; lower the learning rate")
     # The trainer leaves use_cache off in the saved settings: generation would be 8 times slower.
     model.config.use_cache = True
+    for name, rate in own_dropout.items():
+        setattr(model.config, name, rate)
     model.generation_config.use_cache = True
     _end_turns(model, tokenizer)
     if pads[0] is None:
@@ -121,6 +146,7 @@ def _train(job: dict[str, Any], emit: Emit) -> None:
     last = [entry for entry in trainer.state.log_history if "rewards/accuracies" in entry]
     if last:
         figures["reward_accuracy"] = float(last[-1]["rewards/accuracies"])
+    peak = peak_memory()
     report = {
         "examples": len(data),
         "left_out": left_out,
@@ -128,6 +154,8 @@ def _train(job: dict[str, Any], emit: Emit) -> None:
         "seconds": trained - prepared,
         "prepare_seconds": prepared - loaded + time.monotonic() - trained,
         "figures": figures,
+        "peak_bytes": peak.host,
+        "peak_device_bytes": peak.device,
     }
     emit({"event": "report", "report": report})
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -58,6 +59,19 @@ class MicroWorld:
     def held_out(self, text: str) -> bool:
         """Whether the hash of the text, in whatever spacing, puts it into the held-out eighth."""
         return held_out(" ".join(text.split()))
+
+    def smaller(self, n: int) -> MicroWorld:
+        """The first ``n`` items, and as large a share of the rankings, one at least."""
+        fewer = copy.copy(self)
+        share = n / len(self.instructions)
+        fewer.instructions = self.instructions[:n]
+        fewer.rankings = self.rankings[: max(1, round(share * len(self.rankings)))]
+        return fewer
+
+    def prompt_texts(self) -> Iterator[tuple[str, str]]:
+        """The held-out instructions, answered or ranked."""
+        yield from ((f"item-{i}", item.text) for i, item in enumerate(self.instructions))
+        yield from ((ranked.id, str(ranked.prompt)) for ranked in self.rankings)
 
     def metrics(self, baseline: bool) -> Sequence[str]:
         """The oracle's figures, then the judge metrics."""
@@ -145,9 +159,10 @@ class MicroWorld:
                 found["win_rate"] = _preference(held.total, opponent[i].total)
             cluster = text_hash(instruction.text)
             values += [
-                Value(prompt_id=f"item-{i}", metric=name, num=value, cluster=cluster)
+                Value(prompt_id=f"item-{i}", metric=name, num=value, cluster=cluster,
+                      category=instruction.family)
                 for name, value in found.items()
-            ]
+            ]  # fmt: skip
         return values
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.run import Run, StopRun
-from harness.stages.prompts import wanted
+from harness.stages.self_instruct import wanted
 from judges.pointwise import mean_scores, shuffle_within_prompt
 from judges.selection import select_pairs
 from results.errors import UsageError

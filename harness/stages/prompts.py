@@ -1,33 +1,50 @@
-"""New instructions for one iteration: written by the fixed M0 from few shots, or from a file."""
+"""New instructions for one iteration: written by a model from few shots, or from a file."""
 
 from __future__ import annotations
 
-import math
-import random
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
-from backends.engines.caller import Answer
-from backends.engines.engine import GenerateConfig, Request
-from harness.config import Prompts
+from harness.config import PromptFilters
+from harness.evaluation_texts import contamination
+from harness.prompt_filters.chain import (
+    Check,
+    Filters,
+    among,
+    contaminated,
+    form_check,
+    held_out,
+    in_language,
+)
+from harness.prompt_filters.form import form_filter
+from harness.prompt_filters.language import Language
+from harness.prompt_filters.similar import SimilarTexts
 from harness.run import Run, StopRun
+from harness.stages.few_shot import instructions
+from harness.stages.self_instruct import self_instruct, wanted
 from results.errors import UsageError
-from results.records import Conversation, Example, Prompt
+from results.records import Example, Prompt
 from results.store import RecordFile, read_json_lines
+from results.text import excerpt
 
-SPARE = 1.25  # prompts written for each one wanted: some are dropped
+LOOKED_AT = 200  # texts whose language is looked at before anything is written
 
 
 def prompts(run: Run, k: int, ift: Sequence[Example]) -> list[Prompt]:
     """The prompts of iteration ``k``, dropped ones with their reason among them."""
-    file = RecordFile(run.iteration(k) / "prompts.jsonl", Prompt)
+    file = _file(run, k)
     if not file.done:
         run.display.start(f"M{k}", "prompts")
         if run.config.prompts.source == "file":
             _from_file(run, k, file)
         else:
-            _self_instruct(run, k, list(ift), file)
+            seeds = instructions(ift)
+            earlier = [p for j in range(2, k) for p in _file(run, j).read() if p.status == "kept"]
+            filters = _written_filters(run, k, seeds, earlier)
+            self_instruct(run, k, seeds, [str(p.prompt) for p in earlier], filters, file)
+            run.release("writer")  # a large one would stand beside the policy until training
         records = file.read()
         reasons = Counter(p.reason for p in records if p.reason)
         dropped = ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
@@ -39,116 +56,98 @@ def prompts(run: Run, k: int, ift: Sequence[Example]) -> list[Prompt]:
         )
     found = file.read()
     if not any(p.status == "kept" for p in found):
-        message = f"M{k}: no prompt was kept of {len(found)}; see {file.path}"
-        raise StopRun(k, "prompts", 0, 1, message)
+        message = f"M{k}: no prompt was kept of {len(found)}{_why_none(run, found)}"
+        raise StopRun(k, "prompts", 0, 1, f"{message}; see {file.path}")
     return found
 
 
-def wanted(config: Prompts, k: int) -> int:
-    """How many prompts iteration ``k`` (2 = the first DPO step) is to have."""
-    return config.count[min(k - 2, len(config.count) - 1)]
+def _file(run: Run, k: int) -> RecordFile[Prompt]:
+    return RecordFile(run.iteration(k) / "prompts.jsonl", Prompt)
 
 
-class _Filter:
-    """Says why an instruction may not be used, or takes it."""
-
-    def __init__(self, run: Run, ift: Sequence[Example], wanted: int) -> None:
-        self.run, self.wanted = run, wanted
-        self.seed_texts = set(instructions(ift))
-        self.kept: set[str] = set()
-
-    def reason(self, text: str, finish_reason: str | None) -> str | None:
-        """Null when ``text`` is kept."""
-        found = self._why_not(text, finish_reason)
-        if found is None:
-            self.kept.add(text)
-        return found
-
-    def _why_not(self, text: str, finish_reason: str | None) -> str | None:
-        if finish_reason not in (None, "stop"):
-            return "unterminated"
-        if not text:
-            return "empty"
-        if len(text.split()) > self.run.config.prompts.max_words:
-            return "too_long"
-        if text in self.kept:
-            return "duplicate"
-        if text in self.seed_texts:
-            return "in_seed_data"
-        if self.run.benchmark.held_out(text):
-            return "held_out"
-        return "surplus" if len(self.kept) >= self.wanted else None
+def _why_none(run: Run, found: Sequence[Prompt]) -> str:
+    """The commonest reason, with the key that it hangs on."""
+    reasons = Counter(str(p.reason) for p in found)
+    if not reasons:
+        return ""
+    reason, n = reasons.most_common(1)[0]
+    filters = run.config.prompts.filters
+    mend = {
+        "language": f"prompts.filters.language is {filters.language}: name the language that is "
+        "written, or null for any",
+        "unterminated": "raise prompts.decoding.max_tokens",
+        "no_instruction": "set prompts.form to what the model can follow",
+        "contaminated": "set prompts.decontaminate.ngram higher, or give other prompts",
+        "similar": f"prompts.filters.rouge_l is {filters.rouge_l}: raise it, or decode hotter",
+        "keyword": "see prompts.filters.keywords and .starts",
+        "bad_start": "set prompts.filters.bad_start=false for other scripts",
+        "too_short": f"prompts.filters.min_words is {filters.min_words}",
+        "too_long": f"prompts.filters.max_words is {filters.max_words}",
+    }.get(reason)
+    return f": {n} {reason}" + (f" ({mend})" if mend else "")
 
 
-def instructions(ift: Sequence[Example]) -> list[str]:
-    """The different instructions of the seed data a line each as models write, sorted."""
-    return sorted({" ".join(text.split()) for e in ift if (text := _one_turn(e.prompt))})
+def _written_filters(run: Run, k: int, seeds: Sequence[str], earlier: Sequence[Prompt]) -> Filters:
+    filters = run.config.prompts.filters
+    similar = None
+    if filters.rouge_l is not None:
+        similar = SimilarTexts(filters.rouge_l)
+        for text in seeds:
+            similar.add(f"seed: {text}", text)
+        for prompt in earlier:
+            similar.add(prompt.id, str(prompt.prompt))
+    later = [among(seeds, "in_seed_data"), *_shared_checks(run)]
+    first = [form_check(form_filter(filters))]
+    return Filters(first, later, wanted(run.config.prompts, k), similar)
 
 
-def _one_turn(prompt: str | Conversation) -> str | None:
-    """The text of a prompt that is one user turn; a longer conversation is no instruction."""
-    if isinstance(prompt, str):
-        return prompt
-    return prompt[0].content if len(prompt) == 1 and prompt[0].role == "user" else None
+def _shared_checks(run: Run) -> list[Check]:
+    """What a prompt may not be whoever wrote it."""
+    checks = [held_out(run.benchmark.held_out)]
+    index, language = contamination(run), run.config.prompts.filters.language
+    if index is not None:
+        checks.append(contaminated(index))
+    if language is not None:
+        checks.append(in_language(Language(language)))
+    return checks
 
 
 def check_shots(run: Run, ift: Sequence[Example]) -> None:
-    """Raises UsageError when the seed data has fewer instructions than a few-shot prompt shows."""
-    config, found = run.config.prompts, len(instructions(ift))
-    if config.source == "self_instruct" and run.config.iterations > 1 and found < config.shots:
+    """Refuses prompt settings that the inputs cannot meet, before anything is written.
+
+    Raises:
+        UsageError: the seed data has fewer instructions than a few-shot prompt shows; no seed
+            instruction (or prompt of the file) is in the language that is asked for; a bad line.
+    """
+    config = run.config.prompts
+    if config.path is not None:
+        texts = [text for _, text in read_prompt_file(Path(config.path))]
+        _check_language(config.filters, texts, f"the prompts of {config.path}")
+    if config.path is not None or run.config.iterations == 1:
+        return
+    texts = instructions(ift)
+    if len(texts) < config.shots:
         raise UsageError(
-            f"prompts.shots is {config.shots}, but the seed data has {found} different "
+            f"prompts.shots is {config.shots}, but the seed data has {len(texts)} different "
             "instructions; lower prompts.shots or give more seed data"
         )
+    _check_language(config.filters, texts, "the seed instructions")
 
 
-def _self_instruct(run: Run, k: int, ift: list[Example], file: RecordFile[Prompt]) -> None:
-    config = run.config.prompts
-    texts = instructions(ift)
-    needed = wanted(config, k)
-    filters = _Filter(run, ift, needed)
-    caller = run.caller(run.base)
-    decoding = GenerateConfig(
-        **{**config.decoding.model_dump(), "stop": ("\n",), "seed": run.config.seed}
-    )
-    there, written = len(file.read()), 0
-    for _ in range(config.rounds):
-        missing = needed - len(filters.kept)
-        if missing <= 0:
-            break
-        draws = range(written, written + math.ceil(missing * SPARE))
-        requests = [few_shot(texts, config.shots, f"{run.config.seed}:{k}:{d}") for d in draws]
-        answers = sorted(
-            (a for batch in caller.run(requests, decoding) for a in batch), key=lambda a: a.index
+def _check_language(filters: PromptFilters, texts: Sequence[str], whose: str) -> None:
+    if filters.language is None:
+        return
+    language = Language(filters.language)
+    looked_at = list(islice((text for text in texts if text), LOOKED_AT))
+    others = Counter(other for text in looked_at if (other := language.other(text)))
+    if looked_at and others.total() == len(looked_at):
+        seems = others.most_common(1)[0][0]
+        raise UsageError(
+            f"prompts.filters.language is {filters.language}, and none of {whose} is in it (of "
+            f"{len(looked_at)} looked at most seem to be {seems}, the first is "
+            f"{excerpt(looked_at[0], 40)!r}): every prompt would be dropped; set it to {seems}, or "
+            "to null for any (and prompts.filters.bad_start=false for another script)"
         )
-        records = [_record(k, written + a.index, a, filters) for a in answers]
-        file.append(records[max(0, there - written) :])
-        written += len(records)
-    file.finalise()
-
-
-def few_shot(texts: list[str], shots: int, seed: str) -> Request:
-    """A numbered list of instructions that the model goes on with."""
-    chosen = random.Random(f"prompts:{seed}").sample(texts, shots)
-    lines = [f"{i}. {text}" for i, text in enumerate(chosen, 1)]
-    return Request("\n".join([*lines, f"{shots + 1}."]))
-
-
-def _record(k: int, number: int, answer: Answer, filters: _Filter) -> Prompt:
-    done = answer.completion
-    text = " ".join(done.text.split())
-    reason = "error" if done.finish_reason == "error" else filters.reason(text, done.finish_reason)
-    return Prompt(
-        id=f"m{k}-{number}",
-        prompt=text,
-        source="self_instruct",
-        status="dropped" if reason else "kept",
-        reason=reason,
-        call=answer.key,
-        text=done.text,
-        finish_reason=done.finish_reason,
-        tokens=done.usage.completion_tokens,
-    )
 
 
 def _from_file(run: Run, k: int, file: RecordFile[Prompt]) -> None:
@@ -161,17 +160,19 @@ def _from_file(run: Run, k: int, file: RecordFile[Prompt]) -> None:
     if not chosen:
         message = f"{path}: {len(rows)} prompts, all used by earlier iterations; add more"
         raise StopRun(k, "prompts", 0, 1, message)
-    filters = _Filter(run, [], len(chosen))
+    # Their form is the user's choice: long and short ones may be there on purpose.
+    filters = Filters([among([""], "empty")], _shared_checks(run), len(chosen))
     records = []
     for name, text in chosen:
-        reason = filters.reason(text, None)
+        dropped = filters.offer(name, text)
         records.append(
             Prompt(
                 id=name,
                 prompt=text,
                 source=path.name,
-                status="dropped" if reason else "kept",
-                reason=reason,
+                status="dropped" if dropped else "kept",
+                reason=dropped.reason if dropped else None,
+                detail=dropped.detail if dropped else None,
             )
         )
     file.replace(records)

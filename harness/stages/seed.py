@@ -6,15 +6,18 @@ Written once a run.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from benchmarks.human_data.split import HasPrompt, bare_text
 from benchmarks.registry import SeedData, load_seed_data
+from harness.evaluation_texts import contamination, not_compared
 from harness.run import Run
 from judges.agreeing_sets import orders_something
 from judges.rankings import RankedPrompt
 from results.errors import UsageError
-from results.records import Example
+from results.records import Contaminated, Example
 from results.store import RecordFile
+from results.text import excerpt
 
 
 def read_seed(run: Run) -> SeedData:
@@ -32,11 +35,12 @@ def read_seed(run: Run) -> SeedData:
 
 def fresh_seed(run: Run) -> SeedData:
     """The seed data as the source gives it: its EFT only where ``data.eft`` is ``source``, its
-    ranked prompts (those that order something, with their ranked answers) only for ``judged``.
+    ranked prompts (those that order something, with their ranked answers) only for ``judged``;
+    without the prompts that ``prompts.decontaminate`` drops.
 
     Raises:
-        UsageError: there is no IFT, no ranked prompt where EFT is to be judged from them, or a
-            prompt is held out for evaluation.
+        UsageError: there is no IFT, or none is left, no ranked prompt where EFT is to be judged
+            from them, or a prompt is held out for evaluation.
     """
     source, kind = run.config.data.source, run.config.data.eft
     data = load_seed_data(source, run.config.data.options, run.config.seed)
@@ -51,7 +55,35 @@ def fresh_seed(run: Run) -> SeedData:
         )
     _refuse_leaks(run, "IFT", [(e.id, e) for e in data.ift])
     _refuse_leaks(run, "ranked", [(r.id, r) for r in ranked])
-    return SeedData(data.ift, data.eft if kind == "source" else [], ranked, data.notes)
+    found = SeedData(data.ift, data.eft if kind == "source" else [], ranked, data.notes)
+    return _decontaminated(run, found)
+
+
+def _decontaminated(run: Run, data: SeedData) -> SeedData:
+    """Without IFT and ranked prompts that an evaluation text is in; EFT prompts hold the judge's
+    rubric, and nobody knows where in them the instruction stands.
+    """
+    index = contamination(run)
+    if index is None:
+        return data
+    hits: list[Contaminated] = []
+
+    def clean(example: Example | RankedPrompt) -> bool:
+        hit = index.hit(bare_text(example.prompt))
+        if hit is not None:
+            hits.append(Contaminated(id=example.id, prompt=example.prompt, detail=hit))
+        return hit is None
+
+    ift = [example for example in data.ift if clean(example)]
+    ranked = [prompt for prompt in data.ranked if clean(prompt)]
+    for kind, before, after in (("IFT", data.ift, ift), ("ranked", data.ranked, ranked)):
+        if before and not after:
+            raise UsageError(
+                f"prompts.decontaminate: all {len(before)} {kind} prompts of data.source "
+                f"{run.config.data.source} share words with evaluation texts (the last with "
+                f"{excerpt(hits[-1].detail)}); use other evaluation data or set it to null"
+            )
+    return replace(data, ift=ift, ranked=ranked, contaminated=hits)
 
 
 def _pool(ranked: Sequence[RankedPrompt]) -> list[RankedPrompt]:
@@ -78,6 +110,9 @@ def keep_seed(run: Run, data: SeedData) -> None:
     ift, eft, ranked = _files(run)
     kind = run.config.data.eft
     run.display.start("seed", "seed")
+    if data.contaminated:
+        hits = RecordFile(run.folder / "seed" / "contaminated.jsonl", Contaminated)
+        hits.replace(data.contaminated)
     if kind == "source":
         eft.replace(data.eft)
         said = f"{len(data.eft)} EFT"
@@ -88,9 +123,12 @@ def keep_seed(run: Run, data: SeedData) -> None:
     else:
         said = "EFT from worsened answers"
     ift.replace(data.ift)
-    for note in data.notes:
+    for note in [*data.notes, *filter(None, [not_compared(run)])]:
         run.display.note(note)
-    run.display.finish("seed", "seed", f"{len(data.ift)} IFT, {said}")
+    said = f"{len(data.ift)} IFT, {said}"
+    if run.config.prompts.decontaminate is not None:
+        said += f", {len(data.contaminated)} prompts contaminated and left out"
+    run.display.finish("seed", "seed", said)
 
 
 def _done(run: Run) -> bool:

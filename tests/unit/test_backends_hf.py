@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import get_type_hints
 
@@ -437,3 +438,14 @@ def test_the_environment_is_left_alone_until_torch_is_loaded(tiny_llama: Path, g
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.split() == [str(given), "False", given or "PASSIVE", "True"]
+
+
+def test_close_frees_the_weights(tiny_llama: Path) -> None:
+    engine = HfEngine(str(tiny_llama))
+    config = GenerateConfig(temperature=1.0, max_tokens=3)
+    engine.generate([Request("a", 0), Request("a", 1)], [1, 2], config)
+    held = weakref.ref(engine._model)
+    assert held() is not None
+    engine.close()
+    assert held() is None
+    engine.close()  # nothing is held: nothing to do

@@ -57,6 +57,7 @@ def test_check_returns_the_complete_settings() -> None:
     assert sft == {
         "learning_rate": 1e-3, "min_learning_rate": 0.0, "schedule": "cosine", "epochs": 2.0,
         "batch_size": 16, "max_length": 2048, "weight_decay": 0.0, "max_grad_norm": 1.0,
+        "dropout": 0.0,
     }  # fmt: skip
     dpo = TrlTrainer().check("dpo", {"learning_rate": "1e-3", "epochs": 2})
     assert dpo == {**sft, "beta": 0.1, "sft_weight": 0.0}

@@ -39,6 +39,9 @@ NEEDED = {
     "open_assistant": [
         "model.base=/m", "data.options.path=t.jsonl", "evaluation.options.rankings=t.jsonl"
     ],
+    "paper-small": [
+        "model.base=/m", "data.options.path=t.jsonl", "evaluation.options.rankings=t.jsonl"
+    ],
 }  # fmt: skip
 
 

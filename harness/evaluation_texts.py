@@ -1,0 +1,40 @@
+"""The prompts of every evaluation set that a run uses: what it trains on may hold none of them."""
+
+from __future__ import annotations
+
+from benchmarks.benchmark import HasPromptTexts, HasRankings
+from benchmarks.human_data import read_human_data
+from benchmarks.human_data.split import bare_text
+from benchmarks.judge_validation import for_judge
+from harness.prompt_filters.contamination import Contamination
+from harness.run import Run
+
+
+def contamination(run: Run) -> Contamination | None:
+    """An index of them, null where ``prompts.decontaminate`` is."""
+    config = run.config.prompts.decontaminate
+    return None if config is None else Contamination(evaluation_texts(run), config.ngram)
+
+
+def evaluation_texts(run: Run) -> list[tuple[str, str]]:
+    """Name and text of the benchmark's prompts, its human rankings' and ``judge.fit.data``'s."""
+    name, path = run.benchmark.name, run.config.judge.fit.data
+    found: list[tuple[str, str]] = []
+    if isinstance(run.benchmark, HasPromptTexts):
+        found += ((f"{name} {i}", text) for i, text in run.benchmark.prompt_texts())
+    elif isinstance(run.benchmark, HasRankings):
+        found += ((f"{name} {r.id}", bare_text(r.prompt)) for r in run.benchmark.rankings)
+    if path is not None:
+        ranked = for_judge(read_human_data(path), "pointwise").ranked
+        found += ((f"{path} {r.id}", bare_text(r.prompt)) for r in ranked)
+    return found
+
+
+def not_compared(run: Run) -> str | None:
+    """One line where the benchmark does not say what it asks; null where it does."""
+    if run.config.prompts.decontaminate is None or isinstance(run.benchmark, HasPromptTexts):
+        return None
+    return (
+        f"prompts.decontaminate: benchmark {run.benchmark.name!r} does not say its prompts (it has "
+        "no prompt_texts), so nothing is compared with them; what its held_out refuses is dropped"
+    )

@@ -1,0 +1,212 @@
+"""The stages of the loop on the walk of a smoke run: the loop's own functions, each once.
+
+Where one gives nothing, a stand-in gives the next real work to do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.config import RunConfig
+from harness.folder import claim
+from harness.inputs import input_hashes
+from harness.loop import FREE, read_inputs
+from harness.run import StopRun
+from harness.smoke import stand_ins
+from harness.smoke.scale import batch_of, fewer, shrink
+from harness.smoke.walk import SKIPPED, K, Stage, Walk
+from harness.stages.candidates import candidates
+from harness.stages.eft import eft
+from harness.stages.evaluation import evaluation
+from harness.stages.gate import gate
+from harness.stages.judgments import check_unscored, judgments
+from harness.stages.pairs import check_counts, least_pairs, pairs
+from harness.stages.prompts import prompts
+from harness.stages.seed import keep_seed
+from harness.stages.self_instruct import wanted
+from harness.stages.training import dpo, sft
+from results.records import Judgment
+from results.store import RecordFile
+
+
+def stages(config: RunConfig) -> list[Stage]:
+    """All stages in the order of the loop."""
+    found: list[Stage] = [("", "inputs", _inputs)]
+    makes_eft = config.data.eft != "source"
+    if config.evaluation.baseline == "sft" or makes_eft:
+        found.append(("SFT baseline", "training", _train_baseline))
+    if config.evaluation.baseline == "sft":
+        found.append(("SFT baseline", "evaluation", _evaluate_baseline))
+    found.append(("M0", "evaluation", _evaluate_m0))
+    if makes_eft:
+        found.append(("SFT baseline", "EFT", _eft))
+    if config.start == "base":
+        found.append(("M1", "training", _train_m1))
+    found += [
+        ("M1", "evaluation", lambda walk: _evaluate(walk, 1)),
+        ("M1", "gate", lambda walk: _gate(walk, 1)),
+    ]
+    if config.iterations == 1:
+        return found
+    return [
+        *found,
+        ("M1", SKIPPED, _judge_check),
+        ("M2", "prompts", _prompts),
+        ("M2", "candidates", _candidates),
+        ("M2", "judgments", _judgments),
+        ("M2", "pairs", _pairs),
+        ("M2", "training", _train_m2),
+        ("M2", "evaluation", lambda walk: _evaluate(walk, K)),
+        ("M2", "gate", lambda walk: _gate(walk, K)),
+    ]
+
+
+def _inputs(walk: Walk) -> str:
+    run = walk.run
+    walk.data = read_inputs(run)
+    check_counts(replace(run, config=walk.full))
+    run.benchmark, benchmark = shrink(run.benchmark)
+    walk.cut = fewer(walk.data, run.config)
+    walk.eft = walk.cut.eft
+    claim(run.folder, run.config, input_hashes(run, walk.cut), FREE)
+    run.prepare_base()
+    keep_seed(run, walk.cut)
+    kind = "EFT" if walk.full.data.eft == "source" else "ranked prompts"
+    few, all_of = (
+        (walk.cut.eft, walk.data.eft) if kind == "EFT" else (walk.cut.ranked, walk.data.ranked)
+    )
+    return (
+        f"{len(walk.cut.ift)} of {len(walk.data.ift)} IFT, {len(few)} of "
+        f"{len(all_of)} {kind}, {wanted(run.config.prompts, K)} of "
+        f"{wanted(walk.full.prompts, K)} new prompts, {benchmark}"
+    )
+
+
+def _train_baseline(walk: Walk) -> str:
+    sft(walk.run, "SFT baseline", walk.cut.ift, walk.run.sft_baseline)
+    return _trained(walk)
+
+
+def _train_m1(walk: Walk) -> str:
+    sft(walk.run, "M1", [*walk.cut.ift, *walk.eft], walk.run.iteration(1))
+    return _trained(walk)
+
+
+def _train_m2(walk: Walk) -> str:
+    dpo(walk.run, K)
+    return _trained(walk)
+
+
+def _eft(walk: Walk) -> str:
+    run = walk.run
+    try:
+        walk.eft = eft(run, walk.cut)
+    except StopRun as stop:
+        walk.not_enough(str(stop), by_policy=True)
+        walk.eft = stand_ins.eft(run, batch_of(run.config.sft.settings))
+        return f"{len(walk.eft)} judgments stand in, agree they or not"
+    return f"{len(walk.eft)} examples"
+
+
+def _trained(walk: Walk) -> str:
+    report = walk.trainer.reports[-1][1]
+    left_out = f", {report.left_out} too long left out" if report.left_out else ""
+    return f"{report.examples} examples{left_out}, {report.steps} optimiser steps"
+
+
+def _evaluate_baseline(walk: Walk) -> str:
+    base = walk.run.sft_baseline
+    evaluation(walk.run, "SFT baseline", base / "checkpoint", base / "evaluation", None)
+    return "scores of few prompts: no result"
+
+
+def _evaluate_m0(walk: Walk) -> str:
+    folder = walk.run.folder / "m0" / "evaluation"
+    opponent = None if walk.baseline == folder else walk.baseline
+    evaluation(walk.run, "M0", walk.run.base, folder, opponent)
+    return "scores of few prompts: no result"
+
+
+def _evaluate(walk: Walk, k: int) -> str:
+    run, folder = walk.run, walk.run.iteration(k) / "evaluation"
+    unscored = evaluation(run, f"M{k}", run.checkpoint(k), folder, walk.baseline).unscored
+    try:
+        share = unscored.n / unscored.of if unscored.of else 0.0
+        check_unscored(run, k, share, unscored.of, folder / "judgments.jsonl")
+    except StopRun as stop:
+        walk.not_enough(str(stop), walk.self_judged)
+    return f"{unscored.n} of {unscored.of} judgments unscored"
+
+
+def _gate(walk: Walk, k: int) -> str:
+    champion = walk.run.iteration(k - 1) / "evaluation" if k > 1 else None
+    decision = gate(walk.run, k, champion)
+    failed = ", ".join(r.metric for r in decision.rules if not r.passed)
+    said = f"{decision.decision}: {failed}" if failed else decision.decision
+    return f"{len(decision.rules)} rules work; on so few prompts it says nothing ({said})"
+
+
+def _judge_check(walk: Walk) -> str:
+    return "not asked of a model that is hardly trained; srlm judge validate asks it of any model"
+
+
+def _prompts(walk: Walk) -> str:
+    run = walk.run
+    try:
+        walk.asked = prompts(run, K, walk.data.ift)
+    except StopRun as stop:
+        n = wanted(run.config.prompts, K)
+        walk.asked = stand_ins.prompts(run, K, walk.data.ift, n)
+        walk.not_enough(str(stop), by_policy=False)
+        return f"{_kept(walk)} seed instructions stand in"
+    return f"{_kept(walk)} kept of {len(walk.asked)}"
+
+
+def _kept(walk: Walk) -> int:
+    return sum(p.status == "kept" for p in walk.asked)
+
+
+def _candidates(walk: Walk) -> str:
+    walk.answers = candidates(walk.run, K, walk.asked)
+    failed = [c.text for c in walk.answers if c.finish_reason == "error"]
+    cut = sum(c.finish_reason == "length" for c in walk.answers)
+    said = f"{len(walk.answers)} candidates, {cut} cut at max_tokens"
+    return said + (f", {len(failed)} failed: {failed[0]}" if failed else "")
+
+
+def _judgments(walk: Walk) -> str:
+    run = walk.run
+    for _ in range(2):
+        try:
+            walk.scored = judgments(run, K, walk.asked, walk.answers)
+            break
+        except StopRun as stop:
+            if stop.result.metric != "candidates":
+                file = RecordFile(run.iteration(K) / "judgments.jsonl", Judgment)
+                walk.scored = file.read()
+                walk.not_enough(str(stop), walk.self_judged)
+                break
+            walk.answers = stand_ins.candidates(run, K, walk.data.ift)
+            walk.not_enough(f"{stop}; went on with them as if they had", by_policy=True)
+    scored = sum(j.score is not None for j in walk.scored)
+    return f"{scored} scored of {len(walk.scored)}"
+
+
+def _pairs(walk: Walk) -> str:
+    run, full = walk.run, walk.full
+    try:
+        own = len(pairs(run, K, walk.asked, walk.answers, walk.scored))
+    except StopRun:
+        own = 0
+    of, all_of = wanted(run.config.prompts, K), wanted(full.prompts, K)
+    expected, batch = round(own / of * all_of), batch_of(full.dpo.settings)
+    yielded = f"{own} pairs of {of} prompts"
+    least = least_pairs(replace(run, config=full))
+    if expected < least and not walk.would and not walk.unclear:
+        walk.not_enough(
+            f"M{K} is not trained: about {expected} of {all_of} prompts would give a pair, "
+            f"pairs.min_pairs needs {least}",
+            by_policy=True,
+        )
+    filled = stand_ins.pairs(run, K, walk.asked, walk.answers, walk.data.ift, batch)
+    return yielded + (f", {filled} stand-ins beside them for a batch of DPO" if filled else "")
