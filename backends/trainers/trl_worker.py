@@ -167,10 +167,11 @@ def _pad(settings: Any) -> int | None:
 
 def _end_turns(model: Any, tokenizer: Any) -> None:
     """Writes the token that now ends a turn into the settings that every server reads."""
-    end = tokenizer.convert_tokens_to_ids(turn_end(tokenizer))
+    token = turn_end(tokenizer)
+    end = None if token is None else tokenizer.convert_tokens_to_ids(token)
     listed = model.generation_config.eos_token_id
     ends = listed if isinstance(listed, list) else [] if listed is None else [listed]
-    if end not in (tokenizer.eos_token_id, *ends):
+    if end not in (None, tokenizer.eos_token_id, *ends):
         model.generation_config.eos_token_id = [*ends, end]
 
 
