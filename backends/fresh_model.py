@@ -52,8 +52,12 @@ def train_tokenizer(texts: Iterable[str], vocab: int) -> Any:
 
 
 def fresh_llama(tokenizer: Any, hidden: int, layers: int, heads: int, positions: int,
-                seed: int) -> Any:  # fmt: skip
-    """A Llama of ``layers`` x ``hidden`` with tied embeddings and weights drawn from ``seed``."""
+                seed: int, kv_heads: int | None = None) -> Any:  # fmt: skip
+    """A Llama of ``layers`` x ``hidden`` with tied embeddings and weights drawn from ``seed``.
+
+    ``kv_heads``: heads of keys and values (null: as many as ``heads``). What a long text keeps in
+    memory, and a processor copies at every token, is proportional to it.
+    """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -65,6 +69,7 @@ def fresh_llama(tokenizer: Any, hidden: int, layers: int, heads: int, positions:
             intermediate_size=hidden * 5 // 2,
             num_hidden_layers=layers,
             num_attention_heads=heads,
+            num_key_value_heads=kv_heads or heads,
             max_position_embeddings=positions,
             tie_word_embeddings=True,
             pad_token_id=tokenizer.pad_token_id,

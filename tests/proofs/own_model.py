@@ -24,8 +24,8 @@ from tests.real_data import real_data_path
 
 OUT = Path("runs/proofs/own-model")
 RUN = Path("runs/proofs/paper-small")
-VOCAB, HIDDEN, LAYERS, HEADS, POSITIONS = 3000, 160, 4, 5, 2048
-ROWS, LENGTH, STEPS, PEAK = 4, 1024, 700, 3e-3
+VOCAB, HIDDEN, LAYERS, HEADS, KV_HEADS, POSITIONS = 3000, 192, 3, 6, 1, 2048
+ROWS, LENGTH, STEPS, PEAK = 4, 1024, 350, 3e-3
 JUSTIFIED = 300  # characters of a judge's text: the start of what it wrote
 
 
@@ -54,7 +54,7 @@ def make_model(trees: Path, judge: str, steps: int) -> None:
     """Writes the small model to ``OUT``."""
     texts = documents(trees, judge)
     tokenizer = train_tokenizer(texts, VOCAB)
-    model = fresh_llama(tokenizer, HIDDEN, LAYERS, HEADS, POSITIONS, 0)
+    model = fresh_llama(tokenizer, HIDDEN, LAYERS, HEADS, POSITIONS, 0, KV_HEADS)
     pretrain(model, packed(tokenizer, texts_of(texts), ROWS, LENGTH), steps, PEAK)
     tokenizer.save_pretrained(OUT)
     model.save_pretrained(OUT)
