@@ -23,6 +23,24 @@ def echo(request: Request, seed: int) -> str:
     return f"answer to {digest} draw {request.draw} seed {seed}"
 
 
+class Killed(BaseException):
+    """A process that ends in the middle of a call. Not an Exception: nobody on the way keeps it."""
+
+
+def mortal(reply: Reply, survive: int) -> Reply:
+    """``reply``, which is ``Killed`` after ``survive`` answers."""
+    left = survive
+
+    def answer(request: Request, seed: int) -> Completion | str:
+        nonlocal left
+        if left == 0:
+            raise Killed
+        left -= 1
+        return reply(request, seed)
+
+    return answer
+
+
 class FakeEngine:
     """Answers by ``reply`` and records every batch that it is asked for in ``batches``."""
 

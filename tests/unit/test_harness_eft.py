@@ -36,7 +36,7 @@ from results.errors import UsageError
 from results.files import read_model
 from results.records import Example, Judgment
 from results.store import RecordFile
-from tests.fakes import FakeEngine, failed, prompt_of
+from tests.fakes import FakeEngine, Killed, failed, mortal, prompt_of
 
 FREE = [text for i in range(90) if not held_out(text := f"Tell me of thing {i} please.")]
 
@@ -232,9 +232,6 @@ def test_a_number_of_prompts_is_drawn_by_the_seed(house: House) -> None:
 def test_killed_anywhere_it_ends_with_the_same_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    class Killed(BaseException):
-        pass
-
     monkeypatch.setattr(os, "fsync", lambda fd: None)
     small = "data.bootstrap.draws=2"
 
@@ -256,16 +253,7 @@ def test_killed_anywhere_it_ends_with_the_same_files(
     expected, total = whole.files(), len(whole.calls)
     for survive in (10, total - 1):
         cut = place(f"cut{survive}")
-        left = survive
-
-        def mortal(request: Request, seed: int) -> Completion | str:
-            nonlocal left
-            if left == 0:
-                raise Killed
-            left -= 1
-            return judge(request, seed)
-
-        cut.reply = mortal
+        cut.reply = mortal(judge, survive)
         with pytest.raises(Killed):
             cut.made(kind, small)
         cut.reply = judge

@@ -28,7 +28,7 @@ from harness.stages.seed import fresh_seed, keep_seed, read_seed
 from judges.spec import load_spec
 from results.errors import UsageError
 from results.records import Example
-from tests.fakes import FakeEngine, failed, prompt_of
+from tests.fakes import FakeEngine, Killed, failed, mortal, prompt_of
 
 WORDS = (  # noqa: SIM905
     "tell name write list find give explain describe compare why how what when where which who "
@@ -174,26 +174,13 @@ def test_counts_add_up_and_are_said(writing) -> None:
     assert f"20 kept of {len(rows)}: {dropped}" in made.said.getvalue()
 
 
-class Killed(BaseException):
-    pass
-
-
 def test_killed_in_any_round_it_ends_with_the_same_file(writing) -> None:
     whole = writing("prompts.per_round=6", name="whole")
     prompts(whole.run, 2, IFT)
     expected, total = whole.rows(), len(whole.calls)
     for survive in (3, 6, 8, 13, total - 1):  # in the first, after it, in the second, ...
         made = writing("prompts.per_round=6", name=f"cut{survive}")
-        left = survive
-
-        def mortal(request: Request, seed: int) -> Completion | str:
-            nonlocal left
-            if left == 0:
-                raise Killed
-            left -= 1
-            return reply(request, seed)
-
-        made.reply = mortal
+        made.reply = mortal(reply, survive)
         with pytest.raises(Killed):
             prompts(made.run, 2, IFT)
         made.run.close()

@@ -32,7 +32,7 @@ from harness.stages.seed import keep_seed, read_seed
 from judges.spec import load_spec
 from results.errors import UsageError
 from results.records import Candidate, Example, Message, Prompt
-from tests.fakes import FakeEngine, failed, prompt_of
+from tests.fakes import FakeEngine, Killed, failed, mortal, prompt_of
 
 ROOT = Path(__file__).parents[2]
 IFT = [Example(id=str(i), prompt=f"Say what animal {i} eats.", completion="x", kind="ift")
@@ -270,25 +270,13 @@ def test_shuffled_scores_are_other_pairs_from_the_same_judgments(box) -> None:
 
 
 def test_killed_at_any_batch_the_step_ends_with_the_same_files(box) -> None:
-    class Killed(BaseException):
-        pass
-
     small = "prompts.count=[8]"
     whole = box(small, name="whole")
     whole.step()
     expected, total = whole.files(), len(whole.calls)
     for survive in (0, 11, total // 2, total - 1):
         made = box(small, name=f"cut{survive}")
-        left = survive
-
-        def mortal(request: Request, seed: int) -> Completion | str:
-            nonlocal left
-            if left == 0:
-                raise Killed
-            left -= 1
-            return reply(request, seed)
-
-        made.reply = mortal
+        made.reply = mortal(reply, survive)
         with pytest.raises(Killed):
             made.step()
         answered = 5 * (survive // 5)  # whole batches count, the last one of a stage is smaller
