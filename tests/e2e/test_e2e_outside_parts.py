@@ -284,9 +284,14 @@ def test_prompts_that_run_out_stop_the_run_with_what_it_has(outside):
 
 def test_too_few_pairs_stop_instead_of_training(outside):
     site, recipe, folder = outside
-    done = srlm(site, "run", str(recipe), "--json", "--out", str(folder), "pairs.min_pairs=50")
+    more_than_can_be = "pairs.min_pairs=50"
+    done = srlm(site, "run", str(recipe), "--json", "--out", str(folder), more_than_can_be)
+    assert done.returncode == 2 and not (folder / "config.yaml").exists()
+    assert "4 prompts, which give 4 pairs at most; pairs.min_pairs needs 50" in done.stderr
+    done = srlm(site, "run", str(recipe), "--json", "--out", str(folder), "pairs.min_pairs=4",
+                "pairs.min_margin=1000")  # fmt: skip
     assert done.returncode == 3
-    assert "pairs.min_pairs needs 50" in done.stderr
+    assert "0 preference pairs, pairs.min_pairs needs 4" in done.stderr
     assert json.loads((folder / "iter_2" / "gate.json").read_text())["decision"] == "stop"
     assert not (folder / "iter_2" / "checkpoint").exists()
 

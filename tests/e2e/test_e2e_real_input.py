@@ -190,7 +190,7 @@ def test_fewer_pairs_than_asked_for_stop_before_training(real, done, tmp_path):
     # It starts from the M1 of the other run, which can score already: half a minute less.
     folder = tmp_path / "run"
     ran = real.run(
-        folder, "pairs.min_pairs=500", f"model.base={done[0] / 'iter_1' / 'checkpoint'}",
+        folder, f"pairs.min_pairs={PROMPTS}", f"model.base={done[0] / 'iter_1' / 'checkpoint'}",
         "sft.settings={learning_rate: 1.0e-6, epochs: 1, batch_size: 8, max_length: 400}",
     )  # fmt: skip
     assert ran.returncode == 3, ran.stderr
@@ -201,7 +201,7 @@ def test_fewer_pairs_than_asked_for_stop_before_training(real, done, tmp_path):
     assert rows[2]["metrics"] == {}
     found = len(lines(folder / "iter_2" / "pairs.jsonl"))
     assert found > 0
-    assert f"{found} preference pairs, pairs.min_pairs needs 500" in ran.stderr
+    assert f"{found} preference pairs, pairs.min_pairs needs {PROMPTS}" in ran.stderr
     decision = json.loads((folder / "iter_2" / "gate.json").read_text())
     assert decision["decision"] == "stop"
     assert not list((folder / "iter_2").glob("checkpoint*"))
