@@ -122,7 +122,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> RenderableType:
 
     found = Table(box=None, pad_edge=False, header_style="bold")
     for i, name in enumerate(head):
-        found.add_column(Text(name), justify="right" if i else "left", no_wrap=True)
+        # A long name takes a second line; a figure is never cut.
+        found.add_column(Text(name), justify="right" if i else "left", no_wrap=i > 0)
     for row in rows:
         found.add_row(*(Text(one_line(text)) for text in row))
     return found

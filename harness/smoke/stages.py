@@ -20,6 +20,7 @@ from harness.stages.eft import eft
 from harness.stages.evaluation import evaluation
 from harness.stages.gate import gate
 from harness.stages.judgments import check_unscored, judgments
+from harness.stages.monitors import monitors
 from harness.stages.pairs import check_counts, least_pairs, pairs
 from harness.stages.prompts import prompts
 from harness.stages.seed import keep_seed
@@ -58,6 +59,7 @@ def stages(config: RunConfig) -> list[Stage]:
         ("M2", "training", _train_m2),
         ("M2", "evaluation", lambda walk: _evaluate(walk, K)),
         ("M2", "gate", lambda walk: _gate(walk, K)),
+        ("M2", "monitors", _monitors),
     ]
 
 
@@ -146,6 +148,11 @@ def _gate(walk: Walk, k: int) -> str:
     return f"{len(decision.rules)} rules work; on so few prompts it says nothing ({said})"
 
 
+def _monitors(walk: Walk) -> str:
+    monitors(walk.run, K)
+    return "figures of few prompts: no result"
+
+
 def _judge_check(walk: Walk) -> str:
     return "not asked of a model that is hardly trained; srlm judge validate asks it of any model"
 
@@ -157,7 +164,7 @@ def _prompts(walk: Walk) -> str:
     except StopRun as stop:
         n = wanted(run.config.prompts, K)
         walk.asked = stand_ins.prompts(run, K, walk.data.ift, n)
-        walk.not_enough(str(stop), by_policy=False)
+        walk.not_enough(str(stop), run.config.prompts.model == "policy")
         return f"{_kept(walk)} seed instructions stand in"
     return f"{_kept(walk)} kept of {len(walk.asked)}"
 

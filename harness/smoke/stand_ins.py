@@ -11,7 +11,7 @@ from harness.run import Run
 from harness.stages.few_shot import instructions
 from judges.pointwise import render
 from judges.rankings import RankedPrompt
-from results.records import Candidate, Example, Judgment, Message, Pair, Prompt
+from results.records import Candidate, Example, Judgment, Pair, Prompt
 from results.store import RecordFile
 
 NAME = "stand-in"
@@ -71,8 +71,7 @@ def pairs(run: Run, k: int, prompts: Sequence[Prompt], candidates: Sequence[Cand
           ift: Sequence[Example], n: int) -> int:  # fmt: skip
     """Fills the pairs of iteration ``k`` up to ``n``; returns how many were filled in.
 
-    First from the first two different candidates of a prompt without a pair, then from seed
-    answers, each with the answer to another instruction as the rejected one.
+    A kept prompt without a pair gives its first two different candidates, else two seed answers.
     """
     file = RecordFile(run.iteration(k) / "pairs.jsonl", Pair)
     found = file.read()
@@ -81,23 +80,24 @@ def pairs(run: Run, k: int, prompts: Sequence[Prompt], candidates: Sequence[Cand
     for one in candidates:
         if one.text.strip():
             texts.setdefault(one.prompt_id, []).append(one.text)
+    seeds = list(dict.fromkeys(example.completion for example in ift))[:2]
     for prompt in prompts:
+        if len(found) >= n or prompt.status != "kept" or prompt.id in paired:
+            continue
         different = list(dict.fromkeys(texts.get(prompt.id, [])))
-        if len(found) < n and prompt.id not in paired and len(different) > 1:
-            found.append(_pair(f"{NAME}-{prompt.id}", prompt.prompt, *different[:2]))
-    for i, (seed, other) in enumerate(zip(ift, [*ift[1:], *ift[:1]], strict=True)):
-        if len(found) < n and seed.completion != other.completion:
-            found.append(_pair(f"{NAME}-seed-{i}", seed.prompt, seed.completion, other.completion))
+        chosen_rejected = different if len(different) > 1 else seeds
+        if len(chosen_rejected) > 1:
+            found.append(_pair(prompt, *chosen_rejected[:2]))
     file.replace(found)
     return len(found) - there
 
 
-def _pair(name: str, prompt: str | list[Message], chosen: str, rejected: str) -> Pair:
+def _pair(prompt: Prompt, chosen: str, rejected: str) -> Pair:
     return Pair(
-        prompt_id=name,
-        prompt=prompt,
-        chosen_id=f"{name}-chosen",
-        rejected_id=f"{name}-rejected",
+        prompt_id=prompt.id,
+        prompt=prompt.prompt,
+        chosen_id=f"{NAME}-{prompt.id}-chosen",
+        rejected_id=f"{NAME}-{prompt.id}-rejected",
         chosen=chosen,
         rejected=rejected,
         chosen_score=1.0,

@@ -127,7 +127,7 @@ def keep_seed(run: Run, data: SeedData) -> None:
         run.display.note(note)
     said = f"{len(data.ift)} IFT, {said}"
     if run.config.prompts.decontaminate is not None:
-        said += f", {len(data.contaminated)} prompts contaminated and left out"
+        said += f", {len(data.contaminated)} contaminated and left out"
     run.display.finish("seed", "seed", said)
 
 

@@ -32,7 +32,7 @@ def smoke(folder: Path, *words: str) -> tuple[int, dict[str, Any]]:
 def test_the_quick_start_goes_through_every_stage(tmp_path: Path) -> None:
     code, found = smoke(tmp_path / "smoke")
     status = {f"{s['model']} {s['stage']}": s["status"] for s in found["stages"]}
-    assert len(status) == 15 and not {"failed", "not reached"} & set(status.values())
+    assert len(status) == 16 and not {"failed", "not reached"} & set(status.values())
     for name in ("SFT baseline training", "M1 training", "M2 candidates", "M2 training", "M2 gate"):
         assert status[name] == "passed", found
     # Two steps of SFT make no judge: what M1 cannot do yet is unclear, and no failure.

@@ -134,7 +134,7 @@ def test_unknown_names_end_with_2_and_a_suggestion(capsys, tmp_path: Path) -> No
         ("gate={rules: [{metric: win_rat, rule: improves}]}", "did you mean 'win_rate'?"),
         ("evaluation.baseline=none", "'win_rate' needs a baseline"),
         ("data.options.eft=-5", "option eft: Input should be greater than or equal to 0"),
-        ("prompts={source: file, path: none.jsonl, count: [3]}", "none.jsonl: no such file"),
+        ("prompts={source: file, path: none.jsonl, count: [40]}", "none.jsonl: no such file"),
     ],
 )
 def test_wrong_parts_are_refused_before_work_and_leave_no_run(

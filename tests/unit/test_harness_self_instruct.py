@@ -315,7 +315,7 @@ def test_seed_data_with_an_evaluation_text_in_it_is_left_out(writing, tmp_path: 
     data = read_seed(made.run)
     assert [e.prompt for e in data.ift] == [texts[0], texts[2]]
     keep_seed(made.run, data)
-    assert "2 IFT, 0 EFT, 1 IFT contaminated and left out" in made.said.getvalue()
+    assert "2 IFT, 0 EFT, 1 contaminated and left out" in made.said.getvalue()
     text = (made.folder / "seed" / "contaminated.jsonl").read_text()
     (row,) = [json.loads(line) for line in text.splitlines()]
     assert row["prompt"] == texts[1] and row["detail"].startswith(f"{human} h0: ")

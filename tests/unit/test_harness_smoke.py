@@ -31,7 +31,7 @@ SMALL = [
 ]  # fmt: skip
 STAGES = [
     "inputs", "training", "evaluation", "evaluation", "training", "evaluation", "gate", "judge",
-    "prompts", "candidates", "judgments", "pairs", "training", "evaluation", "gate",
+    "prompts", "candidates", "judgments", "pairs", "training", "evaluation", "gate", "monitors",
 ]  # fmt: skip
 
 
@@ -155,7 +155,7 @@ def test_what_would_stop_the_run_is_walked_past(smoke) -> None:
     assert status(found)["M2 training"] == status(found)["M2 gate"] == "passed"
     folder = Path(found["folder"])
     pairs = [json.loads(x) for x in (folder / "iter_2" / "pairs.jsonl").read_text().splitlines()]
-    assert all(p["prompt_id"].startswith("stand-in") and p["chosen"] != p["rejected"]
+    assert all(p["chosen_id"].startswith("stand-in") and p["chosen"] != p["rejected"]
                for p in pairs)  # fmt: skip
 
 
@@ -168,6 +168,11 @@ def test_with_all_of_its_training_nothing_is_unclear(smoke) -> None:
 def test_a_judge_from_outside_is_not_hardly_trained(smoke) -> None:
     _, found = smoke(hopeless, FakeTrainer(), "judge.model=hf:package:benchmarks.micro_world/m0")
     assert status(found)["M1 evaluation"] == "would have failed"
+
+
+def test_prompts_by_the_policy_may_become_better(smoke) -> None:
+    _, found = smoke(hopeless, FakeTrainer(), "prompts.model=policy")
+    assert status(found)["M2 prompts"] == "unclear"
 
 
 def test_too_few_pairs_for_the_full_run_are_foreseen(smoke) -> None:
@@ -252,7 +257,7 @@ def test_the_table_says_it_all(smoke, capsys, monkeypatch) -> None:
     said = capsys.readouterr().out
     assert "would have failed" in said and "M1 has had 2 of 20 training steps" in said
     assert "peak memory here" in said and "4 checkpoints of 1.0 kB" in said
-    assert said.splitlines()[-1].startswith("smoke of quickstart: 15 stages: ")
+    assert said.splitlines()[-1].startswith("smoke of quickstart: 16 stages: ")
 
 
 def test_only_the_scale_is_another() -> None:

@@ -34,7 +34,7 @@ def test_distinct_does_not_depend_on_how_often_the_corpus_is_repeated():
     one = distinct("d", texts, 1, sample=100).value
     four = distinct("d", texts * 4, 1, sample=100).value
     assert one is not None and four is not None
-    assert one == pytest.approx(four, abs=0.02)  # the usual one falls to a quarter
+    assert one == pytest.approx(four, abs=0.03)  # the usual one falls to a quarter
 
 
 def test_distinct_of_too_few_is_null_with_a_reason():
