@@ -94,7 +94,7 @@ def _step(run: Run, k: int, folder: Path) -> Retried:
     unscored = _unscored(scored.path)
     if not failed and not unscored:
         return Retried(None, 0, 0)
-    for name in ("gate.json", "pairs.jsonl"):
+    for name in ("gate.json", "pairs.jsonl", "monitors.json"):
         (folder / name).unlink(missing_ok=True)
     _ask_otherwise(scored.path, unscored, run.spec.draws)
     _reopen(scored.path, lambda line: line["status"] == "scored")
@@ -116,7 +116,8 @@ def _evaluation(run: Run, k: int, folder: Path) -> Retried:
     again = sum(map(len, failed.values())) + len(unscored)
     if not again:
         return Retried(None, 0, 0)
-    for path in (folder.parent / "gate.json", folder / "metrics.json", folder / "values.jsonl"):
+    stale = [folder.parent / "gate.json", folder.parent / "monitors.json"]
+    for path in (*stale, folder / "metrics.json", folder / "values.jsonl"):
         path.unlink(missing_ok=True)
     if unscored:
         _ask_otherwise(judged, unscored, run.spec.draws)
