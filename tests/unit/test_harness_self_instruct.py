@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import random
 import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 import harness.run
 from backends.engines.engine import Completion, GenerateConfig, Request, Usage
-from benchmarks.registry import SeedData, open_benchmark
+from benchmarks.registry import SeedData
 from harness.cli import main
 from harness.config import RunConfig
-from harness.display import Display
 from harness.inputs import input_hashes
 from harness.recipe import load_recipe
 from harness.resolve import resolve
-from harness.run import Run, StopRun
+from harness.run import StopRun
 from harness.stages.prompts import check_shots, prompts
 from harness.stages.seed import fresh_seed, keep_seed, read_seed
-from judges.spec import load_spec
 from results.errors import UsageError
 from results.records import Example
+from tests.fake_run import fake_runs
 from tests.fakes import FakeEngine, Killed, failed, mortal, prompt_of
 
 WORDS = (  # noqa: SIM905
@@ -72,53 +68,9 @@ class Open:
         return [("q1", "Name the capital of Peru.")]
 
 
-class Writing:
-    """A run whose models are fakes, and what they were asked."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, *overrides: str) -> None:
-        self.folder, self.reply = folder, reply
-        self.engines: list[FakeEngine] = []
-        self.said = io.StringIO()
-        monkeypatch.setattr(harness.run, "open_engine", self._open)
-        small = ["evaluation.options={items: 10, rankings: 2}", "prompts.count=[20]"]
-        self.config = load_recipe("quickstart", [*DEFAULTS, *small, *overrides]).config
-        self.run = self.opened()
-
-    def _open(self, name: str, model: str, options: object) -> FakeEngine:
-        model = model.removeprefix(f"{self.folder}/")
-        self.engines.append(FakeEngine(model, 5, lambda r, s: self.reply(r, s)))
-        return self.engines[-1]
-
-    def opened(self) -> Run:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        evaluation = self.config.evaluation
-        return Run(
-            self.config, self.folder, Display(Console(file=self.said, width=300)),
-            load_spec(self.config.judge.spec),
-            open_benchmark(evaluation.benchmark, evaluation.options), None, Path("m0"),
-        )  # type: ignore[arg-type]  # fmt: skip
-
-    @property
-    def calls(self) -> list[str]:
-        return [prompt_of(call) for engine in self.engines for call in engine.calls]
-
-    def rows(self, k: int = 2) -> list[dict]:
-        text = (self.folder / f"iter_{k}" / "prompts.jsonl").read_text()
-        return [json.loads(line) for line in text.splitlines()]
-
-
 @pytest.fixture
 def writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(os, "fsync", lambda fd: None)  # durability is tested with the store
-    made: list[Writing] = []
-
-    def make(*overrides: str, name: str = "run") -> Writing:
-        made.append(Writing(tmp_path / name, monkeypatch, *overrides))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.run.close()
+    yield from fake_runs(tmp_path, monkeypatch, reply, [*DEFAULTS, "prompts.count=[20]"])
 
 
 def listed(prompt: str) -> list[str]:
@@ -128,8 +80,8 @@ def listed(prompt: str) -> list[str]:
 def test_later_rounds_show_what_earlier_ones_kept(writing) -> None:
     made = writing("prompts.per_round=6")
     kept = [str(p.prompt) for p in prompts(made.run, 2, IFT) if p.status == "kept"]
-    assert len(kept) == 20 and len(made.calls) > 24
-    first, later = made.calls[:6], made.calls[6:]
+    assert len(kept) == 20 and len(made.asked) > 24
+    first, later = made.asked[:6], made.asked[6:]
     for shown in map(listed, first):
         assert len(set(shown)) == 8 and set(shown) <= SEEDS
     for shown in map(listed, later):
@@ -137,15 +89,15 @@ def test_later_rounds_show_what_earlier_ones_kept(writing) -> None:
         assert set(shown) - SEEDS <= set(kept)
     # Of the second round, those of the first alone.
     early = {row["prompt"] for row in made.rows()[:6] if row["status"] == "kept"}
-    assert all(set(listed(shown)) - SEEDS <= early for shown in made.calls[6:12])
+    assert all(set(listed(shown)) - SEEDS <= early for shown in made.asked[6:12])
 
 
 def test_every_iteration_shows_and_avoids_what_earlier_ones_kept(writing) -> None:
     made = writing()
     second = [str(p.prompt) for p in prompts(made.run, 2, IFT) if p.status == "kept"]
-    asked = len(made.calls)
+    asked = len(made.asked)
     third = prompts(made.run, 3, IFT)
-    shown = {text for call in made.calls[asked:] for text in listed(call)}
+    shown = {text for call in made.asked[asked:] for text in listed(call)}
     assert shown - SEEDS and shown - SEEDS - {str(p.prompt) for p in third} <= set(second)
     made.reply = lambda r, s: second[3]
     with pytest.raises(StopRun):
@@ -177,19 +129,19 @@ def test_counts_add_up_and_are_said(writing) -> None:
 def test_killed_in_any_round_it_ends_with_the_same_file(writing) -> None:
     whole = writing("prompts.per_round=6", name="whole")
     prompts(whole.run, 2, IFT)
-    expected, total = whole.rows(), len(whole.calls)
+    expected, total = whole.rows(), len(whole.asked)
     for survive in (3, 6, 8, 13, total - 1):  # in the first, after it, in the second, ...
         made = writing("prompts.per_round=6", name=f"cut{survive}")
         made.reply = mortal(reply, survive)
         with pytest.raises(Killed):
             prompts(made.run, 2, IFT)
         made.run.close()
-        made.reply, before = reply, len(made.calls)
+        made.reply, before = reply, len(made.asked)
         made.run = made.opened()
         prompts(made.run, 2, IFT)
         assert made.rows() == expected, survive
         # Nothing is asked twice but the batch that was under way.
-        assert before < len(made.calls) <= total + 5, survive
+        assert before < len(made.asked) <= total + 5, survive
 
 
 def test_killed_between_two_lines_of_a_round_what_is_there_stays(writing) -> None:

@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import io
 import json
-import os
 import random
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 import benchmarks.micro_world.benchmark
 import benchmarks.micro_world.build_m0
 import benchmarks.micro_world.oracle
 import benchmarks.micro_world.writers
-import harness.run
 from backends.engines.engine import Completion, Request, Usage
 from benchmarks.micro_world.world import draw_instruction, held_out
-from harness.display import Display
-from harness.recipe import load_recipe
-from harness.run import Run, StopRun
+from harness.run import StopRun
 from harness.stages.candidates import candidates
 from harness.stages.judgments import judgments
 from harness.stages.pairs import pairs
 from harness.stages.prompts import check_shots, prompts
 from harness.stages.seed import keep_seed, read_seed
-from judges.spec import load_spec
 from results.errors import UsageError
 from results.records import Candidate, Example, Message, Prompt
-from tests.fakes import FakeEngine, Killed, failed, mortal, prompt_of
+from tests.fake_run import FakeRun, fake_runs
+from tests.fakes import Killed, failed, mortal, prompt_of
 
 ROOT = Path(__file__).parents[2]
 IFT = [Example(id=str(i), prompt=f"Say what animal {i} eats.", completion="x", kind="ift")
@@ -53,64 +47,17 @@ def reply(request: Request, seed: int) -> Completion | str:
     return f"answer {rng.randrange(1000)}"
 
 
-class Box:
-    """A run on a fake engine, its folder, and what it said."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, *overrides: str) -> None:
-        self.folder = folder
-        self.engines: list[FakeEngine] = []
-        self.said = io.StringIO()
-        self.reply = reply
-        monkeypatch.setattr(harness.run, "open_engine", self._open)
-        small = ["prompts.count=[24]", "prompts.shots=3", "candidates.n=3", "pairs.min_pairs=1",
-                 "evaluation.options={items: 10, rankings: 2}"]  # fmt: skip
-        self.config = load_recipe("quickstart", [*small, *overrides]).config
-        self.run = self.opened()
-
-    def _open(self, name: str, model: str, options: object) -> FakeEngine:
-        model = model.removeprefix(f"{self.folder}/")
-        self.engines.append(FakeEngine(model, 5, lambda r, s: self.reply(r, s)))
-        return self.engines[-1]
-
-    def opened(self) -> Run:
-        from benchmarks.registry import open_benchmark
-
-        self.folder.mkdir(parents=True, exist_ok=True)
-        display = Display(Console(file=self.said, width=200))
-        options = self.config.evaluation.options
-        return Run(
-            self.config, self.folder, display,
-            load_spec(self.config.judge.spec),
-            open_benchmark(self.config.evaluation.benchmark, options), None, Path("m0"),
-        )  # type: ignore[arg-type]  # fmt: skip
-
-    def step(self, k: int = 2):
-        asked = prompts(self.run, k, IFT)
-        answers = candidates(self.run, k, asked)
-        scored = judgments(self.run, k, asked, answers)
-        return asked, answers, scored, pairs(self.run, k, asked, answers, scored)
-
-    @property
-    def calls(self) -> list[Request]:
-        return [call for engine in self.engines for call in engine.calls]
-
-    def files(self) -> dict[str, bytes]:
-        found = sorted(self.folder.glob("iter_*/*"))
-        return {p.relative_to(self.folder).as_posix(): p.read_bytes() for p in found}
+def step(made: FakeRun, k: int = 2):
+    asked = prompts(made.run, k, IFT)
+    answers = candidates(made.run, k, asked)
+    scored = judgments(made.run, k, asked, answers)
+    return asked, answers, scored, pairs(made.run, k, asked, answers, scored)
 
 
 @pytest.fixture
 def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(os, "fsync", lambda fd: None)  # durability is tested with the store
-    boxes: list[Box] = []
-
-    def make(*overrides: str, name: str = "run") -> Box:
-        boxes.append(Box(tmp_path / name, monkeypatch, *overrides))
-        return boxes[-1]
-
-    yield make
-    for made in boxes:
-        made.run.close()
+    small = ["prompts.count=[24]", "prompts.shots=3", "candidates.n=3", "pairs.min_pairs=1"]
+    yield from fake_runs(tmp_path, monkeypatch, reply, small)
 
 
 def test_the_self_reward_step_never_asks_the_oracle(box, monkeypatch) -> None:
@@ -124,7 +71,7 @@ def test_the_self_reward_step_never_asks_the_oracle(box, monkeypatch) -> None:
         benchmarks.micro_world.writers, benchmarks.micro_world.build_m0,
     ):  # fmt: skip
         monkeypatch.setattr(module, "mark", asked)
-    asked_prompts, answers, scored, found = made.step()
+    asked_prompts, answers, scored, found = step(made)
     kept = [p for p in asked_prompts if p.status == "kept"]
     assert len(kept) == 24 and len(answers) == 72 and scored and 5 < len(found) <= 24
     scores: dict[str, list[float]] = {}
@@ -221,7 +168,7 @@ def test_duplicates_and_surplus(box) -> None:
 
 def test_m0_writes_the_prompts_and_the_policy_the_answers(box) -> None:
     made = box()
-    made.step(3)
+    step(made, 3)
     by = {e.identity: e.calls for e in made.engines if e.calls}
     assert all(isinstance(r.prompt, str) for r in by["fake:m0"])
     policy = by["fake:iter_2/checkpoint"]
@@ -231,7 +178,7 @@ def test_m0_writes_the_prompts_and_the_policy_the_answers(box) -> None:
 
 def test_a_judge_of_its_own_judges(box) -> None:
     made = box("judge.model=hf:/other/judge")
-    made.step()
+    step(made)
     judge = [e for e in made.engines if e.identity == "fake:/other/judge"]
     assert judge and all("Mark the answer" in prompt_of(r) for e in judge for r in e.calls)
 
@@ -264,31 +211,31 @@ def test_too_many_unscored_judgments_stop_with_4_each_time(box) -> None:
 
 
 def test_shuffled_scores_are_other_pairs_from_the_same_judgments(box) -> None:
-    first = box(name="a").step()
-    second = box("judge.shuffle=true", name="b").step()
+    first = step(box(name="a"))
+    second = step(box("judge.shuffle=true", name="b"))
     assert first[:3] == second[:3] and first[3] != second[3]
 
 
 def test_killed_at_any_batch_the_step_ends_with_the_same_files(box) -> None:
     small = "prompts.count=[8]"
     whole = box(small, name="whole")
-    whole.step()
+    step(whole)
     expected, total = whole.files(), len(whole.calls)
     for survive in (0, 11, total // 2, total - 1):
         made = box(small, name=f"cut{survive}")
         made.reply = mortal(reply, survive)
         with pytest.raises(Killed):
-            made.step()
+            step(made)
         answered = 5 * (survive // 5)  # whole batches count, the last one of a stage is smaller
         made.run.close()
         made.reply = reply
         before = len(made.calls)
         made.run = made.opened()
-        made.step()
+        step(made)
         assert made.files() == expected, survive
         assert len(made.calls) - before <= total - answered + 5 * 4
         done = len(made.calls)
-        made.step()
+        step(made)
         assert len(made.calls) == done
     assert not any(name.endswith(".part") for name in expected)
 
