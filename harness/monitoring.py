@@ -18,8 +18,8 @@ from harness.anchored import (
     output_growth,
 )
 from harness.config import RunConfig
-from judges.pointwise import Key, Score, cluster_of, mean_scores, prompt_text, shuffle_within_prompt
-from judges.selection import select_pairs
+from harness.stages.pairs import choose
+from judges.pointwise import Key, Score, cluster_of, mean_scores, prompt_text
 from judges.self_scores import (
     bars,
     change,
@@ -129,10 +129,7 @@ def measure(folder: Path, config: RunConfig, spec: JudgeSpec, k: int) -> Monitor
     theirs = Step.read(folder / f"iter_{k - 1}", spec) if k > 2 else None
     ruled = [rule.metric for rule in config.gate.rules]
     anchor = headline(now if now.evaluated else last, ruled)
-    scores = (
-        shuffle_within_prompt(ours.scores, config.seed) if config.judge.shuffle else ours.scores
-    )
-    _, outcomes = select_pairs(ours.prompts, ours.candidates, scores, config.pairs.min_margin)
+    _, outcomes = choose(config, ours.prompts, ours.candidates, ours.scores)
     figures = [*ours.figures, _dropped(ours)]
     metrics: dict[str, Metric] = {}
     found: dict[str, Phrase | None] = {}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.config import RunConfig
 from harness.run import Run, StopRun
 from harness.stages.self_instruct import wanted
-from judges.pointwise import mean_scores, shuffle_within_prompt
+from judges.pointwise import Key, Score, mean_scores, shuffle_within_prompt
 from judges.selection import select_pairs
 from results.errors import UsageError
 from results.records import Candidate, Judgment, Pair, Prompt
@@ -24,11 +25,8 @@ def pairs(run: Run, k: int, prompts: Sequence[Prompt], candidates: Sequence[Cand
     if file.done:
         return _enough(run, k, file.read())
     run.display.start(f"M{k}", "pairs")
-    scores = mean_scores(judgments, run.spec)
-    if run.config.judge.shuffle:
-        scores = shuffle_within_prompt(scores, run.config.seed)
     kept = [p for p in prompts if p.status == "kept"]
-    found, counts = select_pairs(kept, candidates, scores, run.config.pairs.min_margin)
+    found, counts = choose(run.config, kept, candidates, mean_scores(judgments, run.spec))
     file.replace(found)
     listed = ", ".join(f"{n} {reason}" for reason, n in counts.items() if n and reason != "kept")
     run.display.finish(
@@ -37,6 +35,14 @@ def pairs(run: Run, k: int, prompts: Sequence[Prompt], candidates: Sequence[Cand
         f"{len(found)} from {len(kept)} prompts" + (f": {listed}" if listed else ""),
     )
     return _enough(run, k, found)
+
+
+def choose(config: RunConfig, prompts: Sequence[Prompt], candidates: Sequence[Candidate],
+           scores: dict[Key, Score]) -> tuple[list[Pair], dict[str, int]]:  # fmt: skip
+    """The pairs that ``config`` takes by these mean scores, and how many prompts ended how."""
+    if config.judge.shuffle:
+        scores = shuffle_within_prompt(scores, config.seed)
+    return select_pairs(prompts, candidates, scores, config.pairs.min_margin)
 
 
 def least_pairs(run: Run) -> int:
