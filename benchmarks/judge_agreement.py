@@ -12,11 +12,11 @@ from benchmarks.benchmark import Evaluation
 from benchmarks.human_data import read_human_data
 from benchmarks.human_data.split import bare_text, split_prompts
 from judges.agreement import CONVENTIONS, judge_metrics
-from judges.judging import Judge, judge_responses, ranked_responses
+from judges.judging import Judge, judge_responses, ranked_responses, unscored
 from judges.pointwise import cluster_of, mean_scores
 from judges.rankings import RankedPrompt
 from results.errors import UsageError
-from results.records import Judgment, Unscored, Value
+from results.records import Judgment, Value
 from results.stats import ratio_metric
 from results.store import RecordFile
 from results.weights import text_hash
@@ -30,17 +30,16 @@ def measure_agreement(judge: Judge, rankings: list[RankedPrompt], file: RecordFi
     judgments = judge_responses(judge, ranked_responses(rankings), file, seed)
     scores = {key: score.mean for key, score in mean_scores(judgments, judge.spec).items()}
     metrics, values = judge_metrics(rankings, scores, judge.spec.scale, seed=seed)
-    unscored = _unscored_values(rankings, judgments)
+    rates = _unscored_values(rankings, judgments)
     metrics["unscored_rate"] = ratio_metric(
-        "unscored_rate", unscored, len(unscored), "share of judge calls without a score", seed
+        "unscored_rate", rates, len(rates), "share of judge calls without a score", seed
     )
-    reasons = Counter(j.reason for j in judgments if j.reason is not None)
     return Evaluation(
         n=len(rankings),
         judge=judge.spec.name,
         metrics=metrics,
-        values=[*values, *unscored],
-        unscored=Unscored(n=reasons.total(), of=len(judgments), reasons=dict(reasons)),
+        values=[*values, *rates],
+        unscored=unscored(judgments),
         data=text_hash([[r.model_dump() for r in rankings], judge.spec.model_dump()]),
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -22,7 +21,13 @@ from judges.diagnosis import Diagnosis, diagnose
 from judges.fitness import Fitness, pairwise_fitness, ranked_fitness
 from judges.fitness_checks import Criterion
 from judges.human_agreement import human_agreement
-from judges.judging import Judge, judge_pairs, judge_responses, ranked_responses
+from judges.judging import (
+    Judge,
+    judge_pairs,
+    judge_responses,
+    ranked_responses,
+    unscored,
+)
 from judges.labels import Choice, LabelledPair
 from judges.pair_agreement import pair_metrics
 from judges.pair_counts import Annotators, pair_notes
@@ -223,10 +228,9 @@ def measure_pairs(
         rounds=by.rounds,
     )
     metrics, values = measure(judgments, confidence=by.confidence)
-    reasons = Counter(j.reason or "not_said" for j in judgments if j.status == "unscored")
     found: dict[str, Any] = {
         "metrics": metrics,
-        "unscored": Unscored(n=reasons.total(), of=len(judgments), reasons=dict(reasons)),
+        "unscored": unscored(judgments),
         "notes": pair_notes(pairs, judgments),
     }
     annotators = annotator_answers(pairs)

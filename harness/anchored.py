@@ -20,8 +20,8 @@ WIN_RATE = "win_rate"
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One model's evaluation folder, as far as it is there."""
+class EvaluationFolder:
+    """What lies in the evaluation folder of one model, as far as it is there."""
 
     evaluated: Evaluated | None = None
     values: list[Value] = field(default_factory=list)
@@ -29,7 +29,7 @@ class Measured:
     outputs: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, folder: Path) -> Measured:
+    def read(cls, folder: Path) -> EvaluationFolder:
         """Reads ``folder``; an evaluation that is not complete counts as none."""
         if not (folder / "metrics.json").is_file():
             return cls()
@@ -51,7 +51,7 @@ class Measured:
         return [value for value in self.values if value.metric == metric]
 
 
-def headline(now: Measured, ruled: Sequence[str]) -> str | None:
+def headline(now: EvaluationFolder, ruled: Sequence[str]) -> str | None:
     """The figure that stands for the benchmark: the win rate where there is one, else the first
     gated metric with values, else the first with values. Null where the model judged itself.
     """
@@ -63,7 +63,7 @@ def headline(now: Measured, ruled: Sequence[str]) -> str | None:
 
 
 def anchored_change(
-    name: str, metric: str | None, now: Measured, before: Measured, seed: int
+    name: str, metric: str | None, now: EvaluationFolder, before: EvaluationFolder, seed: int
 ) -> Metric:
     """The headline figure's paired difference between two models; null with the reason."""
     convention = f"{metric or 'headline figure'} of the benchmark, later minus earlier model"
@@ -76,7 +76,7 @@ def anchored_change(
     return paired_difference(name, now.of(metric), before.of(metric), convention, seed)
 
 
-def by_category(now: Measured, metric: str | None) -> list[Pooled]:
+def by_category(now: EvaluationFolder, metric: str | None) -> list[Pooled]:
     """The headline figure of one model by category of prompt, in the order of the names."""
     groups: dict[str, list[Value]] = {}
     for value in now.of(metric):
@@ -89,7 +89,7 @@ def by_category(now: Measured, metric: str | None) -> list[Pooled]:
 
 
 def judge_figures(
-    now: Measured, before: Measured, spec: JudgeSpec, model: str
+    now: EvaluationFolder, before: EvaluationFolder, spec: JudgeSpec, model: str
 ) -> list[Pooled] | str:
     """judge_tau and judge_inflation of M_k's judge against M_(k-1)'s, or why there are none.
 
@@ -113,7 +113,9 @@ def judge_figures(
     return predecessor_figures(*sides)
 
 
-def output_growth(now: Measured, before: Measured, seed: int) -> tuple[Phrase | None, Metric]:
+def output_growth(
+    now: EvaluationFolder, before: EvaluationFolder, seed: int
+) -> tuple[Phrase | None, Metric]:
     """The phrase whose share of the held-out outputs grew most since M_(k-1), and by how much."""
     name, convention = "output_phrase", (
         "share of held-out outputs with the phrase that grew most, minus that of the model before"
@@ -141,7 +143,7 @@ def null(name: str, convention: str, reason: str) -> Metric:
     return Metric(name=name, value=None, n=0, of=0, convention=convention, reason=reason)
 
 
-def _apart(now: Measured, before: Measured) -> str | None:
+def _apart(now: EvaluationFolder, before: EvaluationFolder) -> str | None:
     """Why two evaluations do not compare, null when they do."""
     if now.evaluated is None or before.evaluated is None:
         return "one of the two models has no evaluation"

@@ -380,6 +380,11 @@ class RunConfig(Section):
     budget: Budget = Budget()
     hardware: Hardware = Hardware()
 
+    @property
+    def start_path(self) -> str | None:
+        """Where M1's weights come from when they are of another run; null for the other starts."""
+        return None if self.start in ("base", "chat") else self.start
+
     @model_validator(mode="after")
     def _eft_trains_something(self) -> RunConfig:
         if self.start != "base" and self.data.eft != "source":

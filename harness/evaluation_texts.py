@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from benchmarks.benchmark import HasPromptTexts, HasRankings
-from benchmarks.human_data import read_human_data
 from benchmarks.human_data.split import bare_text
-from benchmarks.judge_validation import for_judge
 from harness.prompt_filters.contamination import Contamination
 from harness.run import Run
+from harness.stages.fitness import fit_rankings
 
 
 def contamination(run: Run) -> Contamination | None:
@@ -25,8 +24,7 @@ def evaluation_texts(run: Run) -> list[tuple[str, str]]:
     elif isinstance(run.benchmark, HasRankings):
         found += ((f"{name} {r.id}", bare_text(r.prompt)) for r in run.benchmark.rankings)
     if path is not None:
-        ranked = for_judge(read_human_data(path), "pointwise").ranked
-        found += ((f"{path} {r.id}", bare_text(r.prompt)) for r in ranked)
+        found += ((f"{path} {r.id}", bare_text(r.prompt)) for r in fit_rankings(path))
     return found
 
 

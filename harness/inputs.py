@@ -30,7 +30,7 @@ def input_hashes(run: Run, data: SeedData) -> dict[str, str]:
         "eft": text_hash([e.model_dump() for e in data.eft]),
         "judge": text_hash(run.spec.model_dump()),
     }
-    if run.config.start not in ("base", "chat"):
+    if run.config.start_path is not None:
         hashes["start"] = weights_hash(run.checkpoint(1))
     # What EFT is judged from; the EFT that comes of it is the run's own work, no input.
     if data.ranked:

@@ -91,7 +91,7 @@ def _iterate(run: Run, data: SeedData) -> tuple[int, str]:
             dpo(run, k)
         folder = run.iteration(k) / "evaluation"
         measured = evaluation(run, f"M{k}", run.checkpoint(k), folder, baseline)
-        _enough_scored(run, k, measured, folder)
+        enough_scored(run, k, measured, folder)
         decision = gate(run, k, champion)
         if k > 1:
             monitors(run, k)
@@ -105,17 +105,16 @@ def _iterate(run: Run, data: SeedData) -> tuple[int, str]:
 
 def _evaluate_baselines(run: Run, data: SeedData) -> Path | None:
     """Evaluates M0 and the SFT baseline (IFT only); returns the opponent's folder."""
-    m0, base = run.folder / "m0" / "evaluation", run.sft_baseline / "evaluation"
-    kind = run.config.evaluation.baseline
-    opponent = {"sft": base, "m0": m0, "none": None}[kind]
-    if kind == "sft":
+    m0, base = run.m0 / "evaluation", run.sft_baseline / "evaluation"
+    if run.opponent == base:
         weights = sft(run, "SFT baseline", data.ift, run.sft_baseline)
         evaluation(run, "SFT baseline", weights, base, None)
-    evaluation(run, "M0", run.base, m0, None if kind == "m0" else opponent)
-    return opponent
+    evaluation(run, "M0", run.base, m0, None if run.opponent == m0 else run.opponent)
+    return run.opponent
 
 
-def _enough_scored(run: Run, k: int, measured: Evaluated, folder: Path) -> None:
+def enough_scored(run: Run, k: int, measured: Evaluated, folder: Path) -> None:
+    """Raises StopRun where too many of the judgments of M_k's evaluation are unscored."""
     unscored = measured.unscored
     share = unscored.n / unscored.of if unscored.of else 0.0
     check_unscored(run, k, share, unscored.of, folder / "judgments.jsonl")

@@ -119,7 +119,7 @@ def _lines(found: Monitors) -> Iterator[str]:
     for what, counts in (("prompts", found.prompts), ("pairs", found.pairs)):
         listed = ", ".join(f"{n} {one_line(name)}" for name, n in counts.items() if n)
         yield f"{sum(counts.values())} prompts by what became of their {what}: {listed}"
-    lost = ", ".join(f"{n} {one_line(name)}" for name, n in found.unscored.reasons.items())
+    lost = ", ".join(f"{n} {one_line(name)}" for name, n in sorted(found.unscored.reasons.items()))
     yield f"{found.unscored.n} of {found.unscored.of} judgments unscored" + (lost and f": {lost}")
     for name, phrase in found.phrases.items():
         if phrase is not None:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.anchored import (
-    Measured,
+    EvaluationFolder,
     anchored_change,
     by_category,
     headline,
@@ -19,6 +19,7 @@ from harness.anchored import (
 )
 from harness.config import RunConfig
 from harness.stages.pairs import choose
+from judges.judging import unscored
 from judges.pointwise import Key, Score, cluster_of, mean_scores, prompt_text
 from judges.self_scores import (
     bars,
@@ -26,7 +27,6 @@ from judges.self_scores import (
     pair_figures,
     self_score_figures,
     text_figures,
-    unscored,
 )
 from judges.spec import JudgeSpec
 from results.diversity import Phrase, distinct, most_grown, most_shared, phrases, sentences
@@ -124,7 +124,7 @@ def measure(folder: Path, config: RunConfig, spec: JudgeSpec, k: int) -> Monitor
     Its prompts, candidates, judgments and pairs are there; what needs an evaluation that is not
     is null with the reason.
     """
-    now, last = (Measured.read(folder / f"iter_{i}" / "evaluation") for i in (k, k - 1))
+    now, last = (EvaluationFolder.read(folder / f"iter_{i}" / "evaluation") for i in (k, k - 1))
     ours = Step.read(folder / f"iter_{k}", spec)
     theirs = Step.read(folder / f"iter_{k - 1}", spec) if k > 2 else None
     ruled = [rule.metric for rule in config.gate.rules]
@@ -148,7 +148,7 @@ def measure(folder: Path, config: RunConfig, spec: JudgeSpec, k: int) -> Monitor
             change("self_score_change", ours.figures[0], theirs.figures[0],
                    _CHANGES["self_score_change"]),
         ]  # fmt: skip
-        earlier = Measured.read(folder / f"iter_{k - 2}" / "evaluation")
+        earlier = EvaluationFolder.read(folder / f"iter_{k - 2}" / "evaluation")
         name = "anchored_change_before"
         metrics[name] = anchored_change(name, anchor, last, earlier, config.seed)
     judge = judge_figures(now, last, spec, config.judge.model)

@@ -1,18 +1,19 @@
-"""Models of a run that are not the policy: a judge and a writer of prompts of their own."""
+"""The models of a run: the policy, and those from outside, a judge and a writer of prompts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from harness.config import RunConfig
 
 
 @dataclass(frozen=True)
-class Outside:
+class ModelUse:
     """A model by engine, name and its engine's options; ``section`` of the configuration names it.
 
-    ``role``: what it does, ``judge`` or ``writer``.
+    ``role``: what it does, ``policy``, ``judge`` or ``writer``.
     """
 
     role: str
@@ -22,7 +23,14 @@ class Outside:
     options: dict[str, Any]
 
 
-def outside_models(config: RunConfig) -> list[Outside]:
+def all_models(config: RunConfig, base: Path) -> list[ModelUse]:
+    """The policy, which M0 in ``base`` stands for, and those from outside."""
+    engine = config.engine
+    policy = ModelUse("policy", "model", engine.name, str(base), engine.options)
+    return [policy, *outside_models(config)]
+
+
+def outside_models(config: RunConfig) -> list[ModelUse]:
     """Those that the run will call."""
     named = [("judge", "judge", config.judge.model, config.judge.options)]
     if config.prompts.source == "self_instruct" and config.iterations > 1:
@@ -31,5 +39,5 @@ def outside_models(config: RunConfig) -> list[Outside]:
     for role, section, name, options in named:
         engine, colon, model = name.partition(":")
         if colon:  # else "self", "base", "policy"
-            found.append(Outside(role, section, engine, model, options))
+            found.append(ModelUse(role, section, engine, model, options))
     return found

@@ -30,7 +30,7 @@ from harness.compute import (
 )
 from harness.config import Decoding, RunConfig
 from harness.evaluation_texts import not_compared
-from harness.outside import outside_models
+from harness.outside import all_models, outside_models
 from harness.plan_inputs import Inputs
 from harness.plan_notes import notes_on_hours
 from harness.rehearsal import rehearse
@@ -260,11 +260,9 @@ def step_of(model: str, stage: str, requests: Sequence[Request], config: Generat
 
 def _model_of(run: Run, role: str) -> tuple[str, str, dict[str, Any]]:
     """Engine, model and options of who answers: the policy, or a model from outside."""
-    name, options, model = run.config.engine.name, run.config.engine.options, str(run.base)
-    for part in outside_models(run.config):
-        if part.role == role:
-            name, model, options = part.engine, part.model, part.options
-    return name, model, options
+    models = {part.role: part for part in all_models(run.config, run.base)}
+    part = models.get(role, models["policy"])
+    return part.engine, part.model, part.options
 
 
 def _least_seconds(options: dict[str, Any], calls: int, tokens: Usage) -> float | None:

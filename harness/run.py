@@ -21,7 +21,7 @@ from harness.calling import check_price, open_caller
 from harness.config import RunConfig
 from harness.display import Display
 from harness.folder import note_spent
-from harness.outside import outside_models
+from harness.outside import all_models, outside_models
 from judges.adaptive import FIRST
 from judges.judging import Judge
 from judges.spec import JudgeSpec, load_spec, with_draws
@@ -70,14 +70,14 @@ class Run:
     def open(cls, config: RunConfig, folder: Path, display: Display) -> Run:
         """Opens every part. Nothing is computed and nothing written: what is wrong shows first."""
         base = model_folder(config.model.base)
-        if config.start not in ("base", "chat"):
-            start_folder(config.start)
+        if config.start_path is not None:
+            start_folder(config.start_path)
         if (folder / "base").is_dir():
             base = folder / "base"
         prices = PriceFile.read(Path(p) if (p := config.budget.prices) else None)
-        for name, model, options in _models(config, base):
-            open_engine(name, model, options)
-            check_price(config.budget, prices, name, model, options)
+        for part in all_models(config, base):
+            open_engine(part.engine, part.model, part.options)
+            check_price(config.budget, prices, part.engine, part.model, part.options)
         return cls(
             config,
             folder,
@@ -103,14 +103,26 @@ class Run:
         """The weights of M_k; k = 0 is M0. M1 is what the run starts from, where it trains none."""
         if k == 0 or (k == 1 and self.config.start == "chat"):
             return self.base
-        if k == 1 and self.config.start != "base":
-            return start_folder(self.config.start)
+        if k == 1 and self.config.start_path is not None:
+            return start_folder(self.config.start_path)
         return self.iteration(k) / "checkpoint"
 
     @property
     def sft_baseline(self) -> Path:
         """The folder of the SFT baseline, a comparison and not a step of the loop."""
         return self.folder / "sft_baseline"
+
+    @property
+    def m0(self) -> Path:
+        """The folder of what M0 was measured to be."""
+        return self.folder / "m0"
+
+    @property
+    def opponent(self) -> Path | None:
+        """The evaluation folder of the opponent in win rates, null where there is none."""
+        folders = {"sft": self.sft_baseline, "m0": self.m0, "none": None}
+        found = folders[self.config.evaluation.baseline]
+        return None if found is None else found / "evaluation"
 
     def caller(self, weights: Path) -> Caller:
         """The model in ``weights`` behind the cache, on the run's engine."""
@@ -137,17 +149,12 @@ class Run:
         again = (self.folder / "manifest.json").exists()
         with TemporaryDirectory(prefix="srlm-check-") as name:
             base = self._with_template(Path(name) / "base") if not again else self.base
-            for engine, model, options in _models(self.config, base):
-                opened = open_engine(engine, model, options)
+            for part in all_models(self.config, base):
+                opened = open_engine(part.engine, part.model, part.options)
                 # A writer that goes on with a list is shown no conversation.
-                writes = (engine, model) == self._writer() and self.config.prompts.form != "chat"
-                check_ready(opened, again or writes)
+                lists = part.role == "writer" and self.config.prompts.form == "completion"
+                check_ready(opened, again or lists)
                 opened.close()
-
-    def _writer(self) -> tuple[str, str] | None:
-        """Engine and model of a writer of prompts from outside."""
-        found = (o for o in outside_models(self.config) if o.role == "writer")
-        return next(((o.engine, o.model) for o in found), None)
 
     def prepare_base(self) -> None:
         """Gives M0 the chat template that the run asks for, in ``RUN/base``."""
@@ -206,12 +213,6 @@ class Run:
         self.release()
         if "cache" in self.__dict__:
             self.cache.close()
-
-
-def _models(config: RunConfig, base: Path) -> list[tuple[str, str, dict[str, Any]]]:
-    """Engine, model and options of the policy (M0 for all of them) and of models from outside."""
-    others = [(o.engine, o.model, o.options) for o in outside_models(config)]
-    return [(config.engine.name, str(base), config.engine.options), *others]
 
 
 def start_folder(start: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from judges.spec import JudgeSpec
 from judges.spec_parts import Kind
 from judges.turns import Turns, refuse_data
 from results.errors import UsageError
-from results.records import Conversation, Judgment, PairJudgment, Retry
+from results.records import Conversation, Judgment, PairJudgment, Retry, Unscored
 from results.store import RecordFile
 
 
@@ -130,6 +131,12 @@ def _refuse_kind(spec: JudgeSpec, kind: Kind) -> None:
             f"judge {spec.name!r} is {spec.kind}, expected a {kind} one for these data; name "
             "another judge"
         )
+
+
+def unscored(judgments: Sequence[Judgment | PairJudgment]) -> Unscored:
+    """How many have no score or verdict, by reason (``not_said`` where stored ones give none)."""
+    reasons = Counter(j.reason or "not_said" for j in judgments if j.status == "unscored")
+    return Unscored(n=reasons.total(), of=len(judgments), reasons=dict(reasons))
 
 
 def unscored_share(judgments: Sequence[Judgment | PairJudgment]) -> float:

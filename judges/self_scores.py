@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -13,7 +12,7 @@ from judges.selection import NOISE
 from results.diversity import repeats
 from results.monitors import Bar
 from results.pooled import Pooled, prompt_ratio
-from results.records import Candidate, Judgment, Pair, Unscored, Value
+from results.records import Candidate, Judgment, Pair, Value
 from results.stats import Array, divide
 
 BARS = 10  # a judge's scale has more steps than that at most when it is finer than a point
@@ -33,13 +32,6 @@ def bars(scores: Iterable[float], scale: tuple[int, int]) -> list[Bar]:
     counts, _ = np.histogram(np.minimum(given + NOISE, high), edges)
     rows = zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), strict=True)
     return [Bar(low=a, high=b, n=n) for a, b, n in rows]
-
-
-def unscored(judgments: Iterable[Judgment]) -> Unscored:
-    """Counts the single judgments without a score, by reason."""
-    reasons = [judgment.reason for judgment in judgments]
-    found = Counter(reason for reason in reasons if reason is not None)
-    return Unscored(n=found.total(), of=len(reasons), reasons=dict(sorted(found.items())))
 
 
 def self_score_figures(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from harness.config import RunConfig
 from harness.folder import claim
 from harness.inputs import input_hashes
-from harness.loop import FREE, read_inputs
+from harness.loop import FREE, enough_scored, read_inputs
 from harness.run import StopRun
 from harness.smoke import stand_ins
 from harness.smoke.scale import batch_of, fewer, shrink
@@ -19,7 +19,7 @@ from harness.stages.candidates import candidates
 from harness.stages.eft import eft
 from harness.stages.evaluation import evaluation
 from harness.stages.gate import gate
-from harness.stages.judgments import check_unscored, judgments
+from harness.stages.judgments import judgments
 from harness.stages.monitors import monitors
 from harness.stages.pairs import check_counts, least_pairs, pairs
 from harness.stages.prompts import prompts
@@ -123,21 +123,19 @@ def _evaluate_baseline(walk: Walk) -> str:
 
 
 def _evaluate_m0(walk: Walk) -> str:
-    folder = walk.run.folder / "m0" / "evaluation"
-    opponent = None if walk.baseline == folder else walk.baseline
-    evaluation(walk.run, "M0", walk.run.base, folder, opponent)
+    run, folder = walk.run, walk.run.m0 / "evaluation"
+    evaluation(run, "M0", run.base, folder, None if run.opponent == folder else run.opponent)
     return "scores of few prompts: no result"
 
 
 def _evaluate(walk: Walk, k: int) -> str:
     run, folder = walk.run, walk.run.iteration(k) / "evaluation"
-    unscored = evaluation(run, f"M{k}", run.checkpoint(k), folder, walk.baseline).unscored
+    measured = evaluation(run, f"M{k}", run.checkpoint(k), folder, run.opponent)
     try:
-        share = unscored.n / unscored.of if unscored.of else 0.0
-        check_unscored(run, k, share, unscored.of, folder / "judgments.jsonl")
+        enough_scored(run, k, measured, folder)
     except StopRun as stop:
         walk.not_enough(str(stop), walk.self_judged)
-    return f"{unscored.n} of {unscored.of} judgments unscored"
+    return f"{measured.unscored.n} of {measured.unscored.of} judgments unscored"
 
 
 def _gate(walk: Walk, k: int) -> str:

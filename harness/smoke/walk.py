@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 from benchmarks.registry import SeedData
@@ -73,13 +72,6 @@ class Walk:
     def self_judged(self) -> bool:
         """Whether the policy is the judge."""
         return self.run.config.judge.model == "self"
-
-    @property
-    def baseline(self) -> Path | None:
-        """The opponent's evaluation folder."""
-        folders = {"sft": self.run.sft_baseline, "m0": self.run.folder / "m0"}
-        found = folders.get(self.run.config.evaluation.baseline)
-        return None if found is None else found / "evaluation"
 
 
 Stage = tuple[str, str, Callable[[Walk], str]]  # model, stage, what it does and says

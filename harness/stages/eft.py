@@ -12,7 +12,7 @@ from harness.run import Run, StopRun
 from harness.stages.bootstrap import bootstrap
 from harness.stages.training import sft
 from judges.agreeing_sets import JudgedSet, SetCounts, agreeing_sets
-from judges.judging import Judge, judge_responses, ranked_responses
+from judges.judging import Judge, judge_responses, ranked_responses, unscored
 from judges.pointwise import judge_request
 from judges.rankings import RankedPrompt
 from judges.resampling import largest_share, resample
@@ -114,12 +114,11 @@ def _build(run: Run, data: SeedData, file: RecordFile[Example]) -> None:
     made = [example for judged in kept for example in _examples(spec, judged)]
     found = resample(made, _score, how.max_share, f"eft:{run.config.seed}", how.min_examples)
     after = _by_score(found)
-    reasons = Counter(j.reason for j in judgments if j.reason is not None)
     report = EftReport(
         prompts=len(pool),
         replies=len(replies),
         judgments=len(judgments),
-        unscored=Unscored(n=reasons.total(), of=len(judgments), reasons=dict(reasons)),
+        unscored=unscored(judgments),
         sets=counts,
         before=_by_score(made),
         after=after,

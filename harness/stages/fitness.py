@@ -164,11 +164,16 @@ def _human_data(run: Run) -> tuple[str, list[RankedPrompt]]:
     return found
 
 
+def fit_rankings(path: str) -> list[RankedPrompt]:
+    """The rankings in ``judge.fit.data``."""
+    return for_judge(read_human_data(path), "pointwise").ranked
+
+
 def any_human_data(run: Run) -> tuple[str, list[RankedPrompt]] | None:
     """Name and rankings: the file that was given, else the benchmark's own."""
     path = run.config.judge.fit.data
     if path is not None:
-        return path, for_judge(read_human_data(path), "pointwise").ranked
+        return path, fit_rankings(path)
     if isinstance(run.benchmark, HasRankings):
         return run.benchmark.name, list(run.benchmark.rankings)
     return None

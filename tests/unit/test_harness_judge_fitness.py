@@ -236,7 +236,7 @@ def short(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
     monkeypatch.setattr(harness.loop, "check_shots", lambda *_: None)
     monkeypatch.setattr(harness.loop, "input_hashes", lambda *_: {})
     monkeypatch.setattr(harness.loop, "_evaluate_baselines", lambda *_: None)
-    monkeypatch.setattr(harness.loop, "_enough_scored", lambda *_: None)
+    monkeypatch.setattr(harness.loop, "enough_scored", lambda *_: None)
     monkeypatch.setattr(harness.loop, "run_rows", lambda *_: [])
     for name in ("sft", "evaluation"):
         monkeypatch.setattr(harness.loop, name, lambda *_: None)

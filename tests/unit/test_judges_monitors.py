@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from judges.judging import unscored
 from judges.pointwise import mean_scores
 from judges.predecessor import predecessor_figures
 from judges.self_scores import (
@@ -12,7 +13,6 @@ from judges.self_scores import (
     pair_figures,
     self_score_figures,
     text_figures,
-    unscored,
 )
 from results.pooled import pooled_metrics
 from results.records import Candidate, Judgment, Pair
