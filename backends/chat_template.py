@@ -37,8 +37,9 @@ def template_text(base: Path, template: str | None, options: Mapping[str, Any]) 
         try:
             text = Path(template).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "not UTF-8"
             raise UsageError(
-                f"model.chat_template {template!r}: cannot be read ({error}); expected {PLAIN!r} "
+                f"model.chat_template {template!r}: cannot be read ({why}); expected {PLAIN!r} "
                 "or a file with a jinja template"
             ) from error
     else:

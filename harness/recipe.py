@@ -246,7 +246,9 @@ def _explain(model: type[BaseModel], error: ValidationError, path: Path) -> str:
     found = first["input"]
     shown = f", found {found!r}" if not isinstance(found, dict) else ""
     message = first["msg"].removeprefix("Value error, ")
-    return f"{path.name}: {where}: {message}{shown}{more}"
+    # What is wrong with several settings together names them itself.
+    at = f"{path.name}: {where}" if where else path.name
+    return f"{at}: {message}{shown}{more}"
 
 
 def _fields(model: type[BaseModel], keys: list[str]) -> list[str]:
