@@ -26,7 +26,7 @@ OUT = Path("runs/proofs/own-model")
 RUN = Path("runs/proofs/paper-small")
 VOCAB, HIDDEN, LAYERS, HEADS, KV_HEADS, POSITIONS = 3000, 192, 3, 6, 1, 2048
 ROWS, LENGTH, STEPS, PEAK = 4, 1024, 350, 3e-3
-JUSTIFIED = 300  # characters of a judge's text: the start of what it wrote
+JUSTIFIED = 120  # characters of a judge's text: the start of what it wrote
 
 
 def documents(trees: Path, judge: str) -> list[str]:
