@@ -9,6 +9,7 @@ texts are poor; every step is the real one, and every count is in what it prints
 from __future__ import annotations
 
 import argparse
+import itertools
 import subprocess
 import sys
 import time
@@ -26,28 +27,33 @@ OUT = Path("runs/proofs/own-model")
 RUN = Path("runs/proofs/paper-small")
 VOCAB, HIDDEN, LAYERS, HEADS, KV_HEADS, POSITIONS = 3000, 192, 3, 6, 1, 2048
 ROWS, LENGTH, STEPS, PEAK = 4, 1024, 350, 3e-3
-JUSTIFIED = 120  # characters of a judge's text: the start of what it wrote
+JUSTIFIED = 40  # characters of a judge's text: the start of what it wrote
 
 
 def documents(trees: Path, judge: str) -> list[str]:
-    """Question and answer texts, and rendered judge prompts with a judgment, in turn."""
+    """Question and answer texts, and rendered judge prompts with a judgment, in turn.
+
+    The scores come in turn too: the real judge gave 4 to more than half, and a model that has seen
+    little says what it saw most.
+    """
     spec = load_spec(judge)
     plain = [
         f"{prompt_text(r.prompt)} {response.text}"
         for r in read_any_rankings(trees)
         for response in r.responses
     ]
-    marked = []
+    marked: dict[float, list[str]] = {}
     for row in judged(real_data_path(FOLDER)):
-        if row["score"] is None or not 0 <= row["score"] <= 5:
+        score = row["score"]
+        if score is None or not 0 <= score <= 5:
             continue
-        words = (
-            row["response"].replace(f"Score: {row['score']}", " ").replace("Justification:", " ")
-        )
+        words = row["response"].replace(f"Score: {score}", " ").replace("Justification:", " ")
         why = " ".join(words.split())[:JUSTIFIED]
         prompt = render(spec, row["question"], row["answer"])
-        marked.append(f"{prompt} {why}\nScore: {row['score']:g}")
-    return [text for i, text in enumerate(plain) for text in (text, marked[i % len(marked)])]
+        marked.setdefault(score, []).append(f"{prompt} {why}\nScore: {score:g}")
+    by_score = [itertools.cycle(marked[score]) for score in sorted(marked)]
+    turns = itertools.cycle(by_score)
+    return [text for answer in plain for text in (answer, next(next(turns)))]
 
 
 def make_model(trees: Path, judge: str, steps: int) -> None:
