@@ -13,7 +13,7 @@ from harness.inputs import input_hashes
 from harness.loop import FREE, enough_scored, read_inputs
 from harness.run import StopRun
 from harness.smoke import stand_ins
-from harness.smoke.scale import batch_of, fewer, shrink
+from harness.smoke.scale import batch_of, fewer, mark, shrink
 from harness.smoke.walk import SKIPPED, K, Stage, Walk
 from harness.stages.candidates import candidates
 from harness.stages.eft import eft
@@ -71,6 +71,7 @@ def _inputs(walk: Walk) -> str:
     walk.cut = fewer(walk.data, run.config)
     walk.eft = walk.cut.eft
     claim(run.folder, run.config, input_hashes(run, walk.cut), FREE)
+    mark(run.folder)
     run.prepare_base()
     keep_seed(run, walk.cut)
     kind = "EFT" if walk.full.data.eft == "source" else "ranked prompts"

@@ -18,6 +18,7 @@ from benchmarks.judge_agreement import JudgeAgreement
 from benchmarks.micro_world.benchmark import MicroWorld
 from benchmarks.micro_world.world import draw_instruction
 from harness.cli import main
+from harness.folder import claim
 from harness.recipe import load_recipe
 from harness.resolve import resolve
 from harness.smoke.scale import smoke_config, spread
@@ -248,6 +249,21 @@ def test_a_smoke_folder_begins_anew_and_no_other_folder_is_taken(
     assert main(["run", "quickstart", "--smoke", "--out", str(other)]) == 2
     assert "holds 'thesis.txt' and is not the folder of a smoke run" in capsys.readouterr().err
     assert (other / "thesis.txt").read_text() == "mine"
+
+
+def test_a_real_run_is_never_emptied(smoke, tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "a"
+    wrong = ["gate.rules=[{metric: x, rule: improves}]", "gate.file=null"]
+    code, _ = smoke(good, FakeTrainer(), "--out", str(folder), *wrong)
+    assert code == 1 and [p.name for p in folder.iterdir() if p.name != ".lock"] == [".smoke"]
+    claim(folder, resolve(load_recipe("quickstart", []).config), {})  # as the real run does
+    assert not (folder / ".smoke").exists()
+    for mark in (False, True):  # with the mark: as older versions left it
+        if mark:
+            (folder / ".smoke").touch()
+        assert main(["run", "quickstart", "--smoke", "--out", str(folder)]) == 2
+        assert "is not the folder of a smoke run" in capsys.readouterr().err
+        assert (folder / "config.yaml").is_file()
 
 
 def test_the_table_says_it_all(smoke, capsys, monkeypatch) -> None:
