@@ -12,6 +12,7 @@ import yaml
 
 from benchmarks.benchmark import Benchmark, Shrinkable
 from benchmarks.registry import SeedData
+from harness.compute import batch_of
 from harness.config import RunConfig
 from harness.folder import SMOKE_MARK
 from judges.pointwise import prompt_text
@@ -21,7 +22,7 @@ from results.records import Example
 SHARE = 0.01  # of the prompts of the full run
 LEAST, MOST = 8, 64  # prompts
 EVALUATED = 8  # prompts of the benchmark, and of those that EFT is judged from
-BATCH = 8  # examples of a training step whose trainer names no batch_size
+BATCH = 8  # examples that a training step is tried with where the trainer names no batch_size
 SUFFIX = "-smoke"  # of the name in the configuration of a smoke run
 
 
@@ -51,19 +52,18 @@ def prompts_of(config: RunConfig) -> int:
     full = config.prompts.count[0]
     batch = config.engine.options.get("batch_size")
     rows = math.ceil(batch / config.candidates.n) if isinstance(batch, int) else 0
-    least = max(LEAST, math.ceil(full * SHARE), rows, batch_of(config.dpo.settings))
+    least = max(LEAST, math.ceil(full * SHARE), rows, batch_tried(config.dpo.settings))
     return min(full, max(least, 1), MOST)
 
 
-def batch_of(settings: Mapping[str, Any]) -> int:
-    """Examples of one optimiser step."""
-    found = settings.get("batch_size", BATCH)
-    return found if isinstance(found, int) else BATCH
+def batch_tried(settings: Mapping[str, Any]) -> int:
+    """Examples of one optimiser step here."""
+    return batch_of(settings, BATCH)
 
 
 def fewer(data: SeedData, config: RunConfig) -> SeedData:
     """A batch of IFT and one of EFT, and some of the ranked prompts that EFT is judged from."""
-    n = batch_of(config.sft.settings)
+    n = batch_tried(config.sft.settings)
     return SeedData(
         spread(data.ift, n), spread(data.eft, n), data.ranked[:EVALUATED], notes=data.notes
     )

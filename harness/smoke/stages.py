@@ -13,7 +13,7 @@ from harness.inputs import input_hashes
 from harness.loop import FREE, enough_scored, read_inputs
 from harness.run import StopRun
 from harness.smoke import stand_ins
-from harness.smoke.scale import batch_of, fewer, mark, shrink
+from harness.smoke.scale import batch_tried, fewer, mark, shrink
 from harness.smoke.walk import SKIPPED, K, Stage, Walk
 from harness.stages.candidates import candidates
 from harness.stages.eft import eft
@@ -106,7 +106,7 @@ def _eft(walk: Walk) -> str:
         walk.eft = eft(run, walk.cut)
     except StopRun as stop:
         walk.not_enough(str(stop), by_policy=True)
-        walk.eft = stand_ins.eft(run, batch_of(run.config.sft.settings))
+        walk.eft = stand_ins.eft(run, batch_tried(run.config.sft.settings))
         return f"{len(walk.eft)} judgments stand in, agree they or not"
     return f"{len(walk.eft)} examples"
 
@@ -205,7 +205,7 @@ def _pairs(walk: Walk) -> str:
     except StopRun:
         own = 0
     of, all_of = wanted(run.config.prompts, K), wanted(full.prompts, K)
-    expected, batch = round(own / of * all_of), batch_of(full.dpo.settings)
+    expected, batch = round(own / of * all_of), batch_tried(full.dpo.settings)
     yielded = f"{own} pairs of {of} prompts"
     least = least_pairs(replace(run, config=full))
     if expected < least and not walk.would and not walk.unclear:

@@ -15,7 +15,7 @@ from harness.compute import epochs_of
 from harness.config import RunConfig
 from harness.run import Run
 from harness.smoke.meter import MeteredTrainer, Reading, read
-from harness.smoke.scale import batch_of
+from harness.smoke.scale import batch_tried
 from results.errors import SrlmError
 from results.records import Candidate, Example, Judgment, Prompt
 
@@ -62,7 +62,7 @@ class Walk:
             return
         settings = self.full.sft.settings
         examples = len(self.data.ift) + len(self.data.eft)
-        of = math.ceil(examples / batch_of(settings)) * epochs_of(settings)
+        of = math.ceil(examples / batch_tried(settings)) * epochs_of(settings)
         if steps[-1] >= of:
             self.would.append(line)
         else:

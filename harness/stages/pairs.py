@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.compute import batch_of
 from harness.config import RunConfig
 from harness.run import Run, StopRun
 from harness.stages.self_instruct import wanted
@@ -51,7 +52,7 @@ def least_pairs(run: Run) -> int:
     Some trainers drop a batch that is not full, and a step on a handful of pairs is none.
     """
     least = run.config.pairs.min_pairs
-    return int(run.config.dpo.settings.get("batch_size", 1)) if least is None else least
+    return batch_of(run.config.dpo.settings) if least is None else least
 
 
 def check_counts(run: Run) -> None:

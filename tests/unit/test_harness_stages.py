@@ -18,9 +18,10 @@ import benchmarks.micro_world.writers
 from backends.engines.engine import Completion, Request, Usage
 from benchmarks.micro_world.world import draw_instruction, held_out
 from harness.run import StopRun
+from harness.smoke.scale import batch_tried
 from harness.stages.candidates import candidates
 from harness.stages.judgments import judgments
-from harness.stages.pairs import pairs
+from harness.stages.pairs import least_pairs, pairs
 from harness.stages.prompts import check_shots, prompts
 from harness.stages.seed import keep_seed, read_seed
 from results.errors import UsageError
@@ -238,6 +239,16 @@ def test_killed_at_any_batch_the_step_ends_with_the_same_files(box) -> None:
         step(made)
         assert len(made.calls) == done
     assert not any(name.endswith(".part") for name in expected)
+
+
+@pytest.mark.parametrize("odd", ["auto", [4, 8], 0, True, None])
+def test_a_batch_that_is_no_number_needs_one_pair(box, odd: object) -> None:
+    made = box("pairs.min_pairs=null", "prompts.count=[2]")
+    made.config.dpo.settings["batch_size"] = odd  # of a trainer from outside
+    assert least_pairs(made.run) == 1
+    made.config.dpo.settings["batch_size"] = 3
+    assert least_pairs(made.run) == 3
+    assert (batch_tried({"batch_size": odd}), batch_tried({"batch_size": 3})) == (8, 3)
 
 
 def rows(path: Path, *found: dict) -> str:
