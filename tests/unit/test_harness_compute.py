@@ -15,7 +15,10 @@ from harness.compute import DPO, FORWARD, SFT, device_hours
 from harness.config import Hardware
 from harness.plan_table import bytes_text, hours_text
 
-SMALL = ["evaluation.options={items: 7, rankings: 2}", "prompts.count=[8]", "iterations=2"]
+SMALL = [
+    "evaluation.options={items: 7, rankings: 2}", "prompts.count=[8]", "iterations=2",
+    "pairs.min_pairs=1",
+]  # fmt: skip
 
 
 def planned(capsys, recipe: str, *words: str) -> dict:
