@@ -208,7 +208,7 @@ def _pairs(walk: Walk) -> str:
     expected, batch = round(own / of * all_of), batch_tried(full.dpo.settings)
     yielded = f"{own} pairs of {of} prompts"
     least = least_pairs(replace(run, config=full))
-    if expected < least and not walk.would and not walk.unclear:
+    if expected < least:
         walk.not_enough(
             f"M{K} is not trained: about {expected} of {all_of} prompts would give a pair, "
             f"pairs.min_pairs needs {least}",
