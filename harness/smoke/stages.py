@@ -87,12 +87,12 @@ def _inputs(walk: Walk) -> str:
 
 def _train_baseline(walk: Walk) -> str:
     sft(walk.run, "SFT baseline", walk.cut.ift, walk.run.sft_baseline)
-    return _trained(walk)
+    return _tuned(walk, "SFT baseline")
 
 
 def _train_m1(walk: Walk) -> str:
     sft(walk.run, "M1", [*walk.cut.ift, *walk.eft], walk.run.iteration(1))
-    return _trained(walk)
+    return _tuned(walk, "M1")
 
 
 def _train_m2(walk: Walk) -> str:
@@ -105,10 +105,15 @@ def _eft(walk: Walk) -> str:
     try:
         walk.eft = eft(run, walk.cut)
     except StopRun as stop:
-        walk.not_enough(str(stop), by_policy=True)
+        walk.not_enough(str(stop), "SFT baseline")
         walk.eft = stand_ins.eft(run, batch_tried(run.config.sft.settings))
         return f"{len(walk.eft)} judgments stand in, agree they or not"
     return f"{len(walk.eft)} examples"
+
+
+def _tuned(walk: Walk, model: str) -> str:
+    walk.sft_steps[model] = walk.trainer.reports[-1][1].steps
+    return _trained(walk)
 
 
 def _trained(walk: Walk) -> str:
@@ -135,7 +140,7 @@ def _evaluate(walk: Walk, k: int) -> str:
     try:
         enough_scored(run, k, measured, folder)
     except StopRun as stop:
-        walk.not_enough(str(stop), walk.self_judged)
+        walk.not_enough(str(stop), walk.judge)
     return f"{measured.unscored.n} of {measured.unscored.of} judgments unscored"
 
 
@@ -163,7 +168,7 @@ def _prompts(walk: Walk) -> str:
     except StopRun as stop:
         n = wanted(run.config.prompts, K)
         walk.asked = stand_ins.prompts(run, K, walk.data.ift, n)
-        walk.not_enough(str(stop), run.config.prompts.model == "policy")
+        walk.not_enough(str(stop), "M1" if run.config.prompts.model == "policy" else None)
         return f"{_kept(walk)} seed instructions stand in"
     return f"{_kept(walk)} kept of {len(walk.asked)}"
 
@@ -190,10 +195,10 @@ def _judgments(walk: Walk) -> str:
             if stop.result.metric != "candidates":
                 file = RecordFile(run.iteration(K) / "judgments.jsonl", Judgment)
                 walk.scored = file.read()
-                walk.not_enough(str(stop), walk.self_judged)
+                walk.not_enough(str(stop), walk.judge)
                 break
             walk.answers = stand_ins.candidates(run, K, walk.data.ift)
-            walk.not_enough(f"{stop}; went on with them as if they had", by_policy=True)
+            walk.not_enough(f"{stop}; went on with them as if they had", "M1")
     scored = sum(j.score is not None for j in walk.scored)
     return f"{scored} scored of {len(walk.scored)}"
 
@@ -212,7 +217,7 @@ def _pairs(walk: Walk) -> str:
         walk.not_enough(
             f"M{K} is not trained: about {expected} of {all_of} prompts would give a pair, "
             f"pairs.min_pairs needs {least}",
-            by_policy=True,
+            "M1",
         )
     filled = stand_ins.pairs(run, K, walk.asked, walk.answers, walk.data.ift, batch)
     return yielded + (f", {filled} stand-ins beside them for a batch of DPO" if filled else "")

@@ -49,29 +49,26 @@ class Walk:
     asked: list[Prompt] = field(default_factory=list)
     answers: list[Candidate] = field(default_factory=list)
     scored: list[Judgment] = field(default_factory=list)
+    sft_steps: dict[str, int] = field(default_factory=dict)  # of each model that has had any here
     would: list[str] = field(default_factory=list)
     unclear: list[str] = field(default_factory=list)
 
-    def not_enough(self, line: str, by_policy: bool) -> None:
-        """Notes what would stop a full run. ``by_policy``: because of what the policy wrote, which
-        may be better once it has been trained as long as the full run trains it.
+    def not_enough(self, line: str, by: str | None) -> None:
+        """Notes what would stop a full run. ``by``: the model whose answers it is about, which may
+        be better once its SFT has been as long as the full run's; null: one from outside or M0.
         """
-        steps = [report.steps for kind, report in self.trainer.reports if kind == "sft"]
-        if not by_policy or not steps:
-            self.would.append(line)
-            return
-        settings = self.full.sft.settings
-        examples = len(self.data.ift) + len(self.data.eft)
+        settings, steps = self.full.sft.settings, self.sft_steps.get(by or "")
+        examples = len(self.data.ift) + (len(self.data.eft) if by == "M1" else 0)
         of = math.ceil(examples / batch_tried(settings)) * epochs_of(settings)
-        if steps[-1] >= of:
+        if steps is None or steps >= of:
             self.would.append(line)
         else:
-            self.unclear.append(f"{line}; M1 has had {steps[-1]} of {of:.0f} training steps here")
+            self.unclear.append(f"{line}; {by} has had {steps} of {of:.0f} training steps here")
 
     @property
-    def self_judged(self) -> bool:
-        """Whether the policy is the judge."""
-        return self.run.config.judge.model == "self"
+    def judge(self) -> str | None:
+        """The model that judges, as ``not_enough`` takes it."""
+        return "M1" if self.run.config.judge.model == "self" else None
 
 
 Stage = tuple[str, str, Callable[[Walk], str]]  # model, stage, what it does and says

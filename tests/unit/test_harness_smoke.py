@@ -197,6 +197,7 @@ def test_eft_that_is_judged_is_a_stage_of_its_own(smoke) -> None:
                          "M1 training"]  # fmt: skip
     assert status(found)["SFT baseline EFT"] == "unclear"
     said = line(found, "SFT baseline", "EFT")
+    assert "SFT baseline has had 2 of 8 training steps here" in said
     assert "0 EFT examples came out" in said and "10 judgments stand in" in said
     assert line(found, "M1", "training").startswith("20 examples")
     lines = {row["what"]: row for row in found["full"]["lines"]}
@@ -205,13 +206,17 @@ def test_eft_that_is_judged_is_a_stage_of_its_own(smoke) -> None:
     assert lines["training, sft"]["units"] == (2 * 40 + 15) * 2
 
 
-def test_a_chat_model_is_m1_and_nothing_about_it_is_unclear(smoke) -> None:
-    words = ["start=chat", "evaluation.baseline=m0", "prompts.count=[40]"]
+@pytest.mark.parametrize(
+    ("words", "checkpoints"),  # of M2 and M3; the SFT baseline's steps are none of M1's
+    [(["evaluation.baseline=m0"], 2), (["evaluation.baseline=sft"], 3)],
+)
+def test_a_chat_model_is_m1_and_nothing_about_it_is_unclear(smoke, words, checkpoints) -> None:
+    words = ["start=chat", "prompts.count=[40]", *words]
     code, found = smoke(hopeless, FakeTrainer(), *words)
     assert code == 3 and "unclear" not in status(found).values()
     assert "M1 training" not in status(found)
     assert status(found)["M2 judgments"] == "would have failed"
-    assert found["full"]["disk"]["checkpoints"] == 2  # M2 and M3
+    assert found["full"]["disk"]["checkpoints"] == checkpoints
 
 
 def test_what_breaks_ends_it(smoke) -> None:
