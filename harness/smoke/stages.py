@@ -16,7 +16,7 @@ from harness.smoke import stand_ins
 from harness.smoke.scale import batch_tried, fewer, mark, shrink
 from harness.smoke.walk import SKIPPED, K, Stage, Walk
 from harness.stages.candidates import candidates
-from harness.stages.eft import eft
+from harness.stages.eft import eft, mend
 from harness.stages.evaluation import evaluation
 from harness.stages.gate import gate
 from harness.stages.judgments import judgments
@@ -101,14 +101,22 @@ def _train_m2(walk: Walk) -> str:
 
 
 def _eft(walk: Walk) -> str:
-    run = walk.run
+    run, least = walk.run, walk.full.data.judged.min_examples
     try:
         walk.eft = eft(run, walk.cut)
-    except StopRun as stop:
-        walk.not_enough(str(stop), "SFT baseline")
-        walk.eft = stand_ins.eft(run, batch_tried(run.config.sft.settings))
-        return f"{len(walk.eft)} judgments stand in, agree they or not"
-    return f"{len(walk.eft)} examples"
+    except StopRun:
+        walk.eft = []
+    expected = walk.full_eft(len(walk.eft))
+    if expected < least:
+        walk.not_enough(
+            f"M1 is not trained: about {expected} EFT examples would come out, "
+            f"data.judged.min_examples needs {least}; {mend(run)}",
+            "SFT baseline",
+        )
+    if walk.eft:
+        return f"{len(walk.eft)} examples"
+    walk.eft = stand_ins.eft(run, batch_tried(run.config.sft.settings))
+    return f"{len(walk.eft)} judgments stand in, agree they or not"
 
 
 def _tuned(walk: Walk, model: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from benchmarks.registry import SeedData
@@ -16,6 +16,7 @@ from harness.config import RunConfig
 from harness.run import Run
 from harness.smoke.meter import MeteredTrainer, Reading, read
 from harness.smoke.scale import batch_tried
+from harness.stages.bootstrap import chosen
 from results.errors import SrlmError
 from results.records import Candidate, Example, Judgment, Prompt
 
@@ -58,12 +59,25 @@ class Walk:
         be better once its SFT has been as long as the full run's; null: one from outside or M0.
         """
         settings, steps = self.full.sft.settings, self.sft_steps.get(by or "")
-        examples = len(self.data.ift) + (len(self.data.eft) if by == "M1" else 0)
+        examples = len(self.data.ift) + (self.full_eft(len(self.eft)) if by == "M1" else 0)
         of = math.ceil(examples / batch_tried(settings)) * epochs_of(settings)
         if steps is None or steps >= of:
             self.would.append(line)
         else:
             self.unclear.append(f"{line}; {by} has had {steps} of {of:.0f} training steps here")
+
+    def full_eft(self, here: int) -> int:
+        """How many EFT examples the full run would have where ``here`` came out here: as many from
+        each of the prompts that it makes them from.
+        """
+        source, run = self.full.data.eft, self.run
+        if source == "source":
+            return len(self.data.eft)
+        few, pool = len(self.cut.ranked), len(self.data.ranked)
+        if source == "bootstrap":
+            few = len(chosen(run, len(self.cut.ift)))
+            pool = len(chosen(replace(run, config=self.full), len(self.data.ift)))
+        return here * pool // max(few, 1)
 
     @property
     def judge(self) -> str | None:

@@ -198,12 +198,31 @@ def test_eft_that_is_judged_is_a_stage_of_its_own(smoke) -> None:
     assert status(found)["SFT baseline EFT"] == "unclear"
     said = line(found, "SFT baseline", "EFT")
     assert "SFT baseline has had 2 of 8 training steps here" in said
-    assert "0 EFT examples came out" in said and "10 judgments stand in" in said
+    assert "about 0 EFT examples would come out, data.judged.min_examples needs" in said
+    assert "10 judgments stand in" in said
     assert line(found, "M1", "training").startswith("20 examples")
     lines = {row["what"]: row for row in found["full"]["lines"]}
     assert lines["EFT"]["units"] == 12 * 4 * 3 and lines["EFT"]["here_units"] == 8 * 4 * 3
     # Ten examples of eight ranked prompts here: fifteen of twelve, beside IFT twice.
     assert lines["training, sft"]["units"] == (2 * 40 + 15) * 2
+
+
+def test_too_little_eft_for_the_full_run_is_foreseen(smoke, tmp_path: Path) -> None:
+    words = ["data.eft=bootstrap", "data.options={ift: 40, eft: 0}", "evaluation.baseline=none",
+             "gate.file=null", "iterations=1", "--out", str(tmp_path / "same")]  # fmt: skip
+    _, found = smoke(good, FakeTrainer(steps=99), *words, "data.judged.min_examples=1")
+    assert status(found)["SFT baseline EFT"] == "passed"
+    said = line(found, "SFT baseline", "EFT")
+    expected = int(said.removesuffix(" examples")) * 40 // 8  # of 40 prompts, 8 here
+    enough = f"data.judged.min_examples={expected}"
+    _, found = smoke(good, FakeTrainer(steps=99), *words, enough)
+    assert status(found)["SFT baseline EFT"] == "passed"
+    too_many = f"data.judged.min_examples={expected + 1}"
+    code, found = smoke(good, FakeTrainer(steps=99), *words, too_many)
+    assert code == 3 and status(found)["SFT baseline EFT"] == "would have failed"
+    assert f"about {expected} EFT examples would come out" in line(found, "SFT baseline", "EFT")
+    _, found = smoke(good, FakeTrainer(), *words, too_many)
+    assert status(found)["SFT baseline EFT"] == "unclear"
 
 
 @pytest.mark.parametrize(
