@@ -294,20 +294,28 @@ def text_of(request: Request) -> str:
     return "\n".join(turn.content for turn in request.prompt)
 
 
-def _notes(run: Run) -> list[str]:
+def notes_on_counts(run: Run) -> list[str]:
+    """What the numbers of calls assume."""
     lines = [
-        f"prompt tokens are estimated at {CHARACTERS_A_TOKEN} characters each; answer tokens and "
-        "cost are the most that the settings allow",
         "candidates and judgments are counted as if every prompt were kept and every candidate "
         "judged; a gate that holds ends the run earlier",
     ]
-    if run.config.data.eft != "source":
-        lines.append("the EFT that the SFT baseline's judgments will give is not in M1's training")
     if run.config.judge.adaptive is not None:
         lines.append("adaptive draws are counted as if all were made: how many are spared, the "
                      "scores decide")  # fmt: skip
     if (line := not_compared(run)) is not None:
         lines.append(line)
+    return lines
+
+
+def _notes(run: Run) -> list[str]:
+    lines = [
+        f"prompt tokens are estimated at {CHARACTERS_A_TOKEN} characters each; answer tokens and "
+        "cost are the most that the settings allow",
+        *notes_on_counts(run),
+    ]
+    if run.config.data.eft != "source":
+        lines.append("the EFT that the SFT baseline's judgments will give is not in M1's training")
     writer = ["writer"] if any(o.role == "writer" for o in outside_models(run.config)) else []
     prices = {
         role: run.prices.price(*_model_of(run, role)) for role in ("policy", "judge", *writer)

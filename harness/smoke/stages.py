@@ -11,6 +11,8 @@ from harness.config import RunConfig
 from harness.folder import claim
 from harness.inputs import input_hashes
 from harness.loop import FREE, enough_scored, read_inputs
+from harness.plan import plan
+from harness.plan_inputs import Inputs
 from harness.run import StopRun
 from harness.smoke import stand_ins
 from harness.smoke.scale import batch_tried, fewer, mark, shrink
@@ -21,10 +23,9 @@ from harness.stages.evaluation import evaluation
 from harness.stages.gate import gate
 from harness.stages.judgments import judgments
 from harness.stages.monitors import monitors
-from harness.stages.pairs import check_counts, least_pairs, pairs
-from harness.stages.prompts import prompts
+from harness.stages.pairs import least_pairs, pairs
+from harness.stages.prompts import most_prompts, prompts
 from harness.stages.seed import keep_seed
-from harness.stages.self_instruct import wanted
 from harness.stages.training import dpo, sft
 from results.records import Judgment
 from results.store import RecordFile
@@ -66,7 +67,8 @@ def stages(config: RunConfig) -> list[Stage]:
 def _inputs(walk: Walk) -> str:
     run = walk.run
     walk.data = read_inputs(run)
-    check_counts(replace(run, config=walk.full))
+    # Counted from what has been opened: a plan alone fetches nothing, and assumes the rest.
+    walk.plan = plan(Inputs(replace(run, config=walk.full), walk.data))
     run.benchmark, benchmark = shrink(run.benchmark)
     walk.cut = fewer(walk.data, run.config)
     walk.eft = walk.cut.eft
@@ -80,8 +82,8 @@ def _inputs(walk: Walk) -> str:
     )
     return (
         f"{len(walk.cut.ift)} of {len(walk.data.ift)} IFT, {len(few)} of "
-        f"{len(all_of)} {kind}, {wanted(run.config.prompts, K)} of "
-        f"{wanted(walk.full.prompts, K)} new prompts, {benchmark}"
+        f"{len(all_of)} {kind}, {most_prompts(run.config.prompts, K)} of "
+        f"{most_prompts(walk.full.prompts, K)} new prompts, {benchmark}"
     )
 
 
@@ -174,7 +176,7 @@ def _prompts(walk: Walk) -> str:
     try:
         walk.asked = prompts(run, K, walk.data.ift)
     except StopRun as stop:
-        n = wanted(run.config.prompts, K)
+        n = most_prompts(run.config.prompts, K)
         walk.asked = stand_ins.prompts(run, K, walk.data.ift, n)
         walk.not_enough(str(stop), "M1" if run.config.prompts.model == "policy" else None)
         return f"{_kept(walk)} seed instructions stand in"
@@ -217,7 +219,7 @@ def _pairs(walk: Walk) -> str:
         own = len(pairs(run, K, walk.asked, walk.answers, walk.scored))
     except StopRun:
         own = 0
-    of, all_of = wanted(run.config.prompts, K), wanted(full.prompts, K)
+    of, all_of = most_prompts(run.config.prompts, K), most_prompts(full.prompts, K)
     expected, batch = round(own / of * all_of), batch_tried(full.dpo.settings)
     yielded = f"{own} pairs of {of} prompts"
     least = least_pairs(replace(run, config=full))

@@ -13,6 +13,7 @@ from typing import Literal
 from benchmarks.registry import SeedData
 from harness.compute import epochs_of
 from harness.config import RunConfig
+from harness.plan import Plan
 from harness.run import Run
 from harness.smoke.meter import MeteredTrainer, Reading, read
 from harness.smoke.scale import batch_tried
@@ -44,6 +45,7 @@ class Walk:
     run: Run
     full: RunConfig
     trainer: MeteredTrainer
+    plan: Plan | None = None  # of the full run, once its inputs are open
     data: SeedData = field(default_factory=lambda: SeedData([], []))
     cut: SeedData = field(default_factory=lambda: SeedData([], []))
     eft: list[Example] = field(default_factory=list)

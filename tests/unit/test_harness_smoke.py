@@ -14,6 +14,7 @@ import pytest
 import harness.run
 from backends.engines.engine import Completion, Request, Usage
 from backends.trainers.trainer import TrainReport
+from benchmarks.human_data import opening
 from benchmarks.judge_agreement import JudgeAgreement
 from benchmarks.micro_world.benchmark import MicroWorld
 from benchmarks.micro_world.world import draw_instruction
@@ -136,6 +137,34 @@ def test_the_full_run_is_reckoned_from_the_rates_here(smoke) -> None:
     assert disk["total"] == 5000 + disk["record_bytes"] and disk["record_bytes"] > 1e5
     assert found["full"]["trainer"]["host"] == 5 << 20
     assert found["full"]["cost"] == 0
+
+
+def test_data_of_the_hub_are_counted_as_they_were_fetched(smoke, monkeypatch) -> None:
+    rows = [(i, {"id": str(i), "prompt": f"Question {i}?", "responses": [
+        {"id": "a", "text": "x", "rank": 0}, {"id": "b", "text": "y", "rank": 1}]})
+        for i in range(1, 13)]  # fmt: skip
+    monkeypatch.setattr(
+        opening, "_open_hub",
+        lambda name, *_: opening.Opened(Path(name), name, iter(rows), lambda: "0" * 64),
+    )  # fmt: skip
+    words = ["evaluation={benchmark: judge_agreement, baseline: none}", "gate.file=null",
+             "evaluation.options={rankings: 'hub:some/rankings'}",
+             "prompts.count=[40]"]  # fmt: skip
+    code, found = smoke(good, FakeTrainer(), *words, "judge.adaptive={}", "pairs.min_pairs=1")
+    assert code == 0, found["stages"]
+    lines = {row["what"]: row for row in found["full"]["lines"]}
+    # M0 to M3: three judgments of two answers to twelve prompts.
+    assert lines["evaluation"]["units"] == 4 * 12 * 2 * 3
+    assert any("adaptive draws are counted as if all were made" in n for n in found["notes"])
+
+
+def test_a_full_run_has_no_more_prompts_than_its_file(smoke, tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text("".join(json.dumps({"prompt": f"Name {i} rivers."}) + "\n" for i in range(10)))
+    words = ["prompts.source=file", f"prompts.path={path}", "iterations=2"]
+    _, found = smoke(good, FakeTrainer(), *words, "pairs.min_pairs=10", "pairs.min_margin=4")
+    assert "8 of 10 new prompts" in line(found, "", "inputs")
+    assert "of 10 prompts would give a pair" in line(found, "M2", "pairs")
 
 
 def test_what_would_stop_the_run_is_walked_past(smoke) -> None:
