@@ -25,7 +25,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The proofs below take minutes to an hour; README says what each one shows.
+# The proofs below take seconds to hours; CONTRIBUTING says what each one shows and how long it takes.
 bench: setup
 	$(BIN)/python -m tests.proofs.bench
 	$(BIN)/python -m tests.proofs.prefill

@@ -60,6 +60,8 @@ def own_template(base: Path) -> str:
         return (base / TEMPLATE).read_text("utf-8")
     path = base / SETTINGS
     found = read_json(path).get("chat_template") if path.is_file() else None
+    if isinstance(found, list):  # of several by name, conversations take the one named default
+        found = next((entry["template"] for entry in found if entry["name"] == "default"), None)
     return found if isinstance(found, str) else ""
 
 

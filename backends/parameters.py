@@ -27,20 +27,38 @@ class Weights:
 def weights_of(folder: Path) -> Weights | None:
     """The weights in ``folder``, null where it has none or their number cannot be told.
 
-    Reads the headers of ``*.safetensors`` (shapes of all tensors), never the tensors. Of ``*.bin``
-    the size alone is known: it is divided by the bytes of the dtype in config.json.
+    Reads the headers of safetensors (shapes of all tensors), never the tensors. Of ``*.bin`` the
+    size alone is known: it is divided by the bytes of the dtype in config.json.
     """
     try:
-        shards = sorted(folder.glob("*.safetensors"))
+        shards = _shards(folder, "model.safetensors")
         if shards:
             return Weights(sum(map(_in_header, shards)), _size(shards))
-        shards = sorted(folder.glob("pytorch_model*.bin"))
+        shards = _shards(folder, "pytorch_model.bin")
         each = BYTES.get(_dtype(folder))
         if not shards or each is None:
             return None
         return Weights(_size(shards) // each, _size(shards))
-    except (OSError, ValueError, SrlmError):  # torn or not of the format: the engine says more
+    except (OSError, ValueError, SrlmError):  # a shard missing, torn or not of the format
         return None
+
+
+def _shards(folder: Path, name: str) -> list[Path]:
+    """The files that transformers reads: ``name``, else those that its index lists, whether they
+    are there or not; empty without either. Adapters and copies in another layout
+    (``consolidated.safetensors``) lie beside them.
+    """
+    if (folder / name).is_file():
+        return [folder / name]
+    index = folder / f"{name}.index.json"
+    return sorted({folder / shard for shard in _weight_map(index)}) if index.is_file() else []
+
+
+def _weight_map(index: Path) -> list[str]:
+    found = read_json(index).get("weight_map")
+    if not isinstance(found, dict):
+        raise ValueError(f"{index}: no weight_map")
+    return list(map(str, found.values()))
 
 
 def _in_header(path: Path) -> int:

@@ -110,6 +110,15 @@ def folder_bytes(folder: Path) -> int:
     return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
 
 
+def batch_of(settings: Mapping[str, Any], unknown: int = 1) -> int:
+    """Examples of one optimiser step; ``unknown`` where the trainer names no number of them, as one
+    from outside may.
+    """
+    found = settings.get("batch_size")
+    return found if type(found) is int and found > 0 else unknown
+
+
 def epochs_of(settings: Mapping[str, Any]) -> float:
-    """Passes over the data of a training step, 1 where the trainer names none."""
-    return float(settings.get("epochs", 1))
+    """Passes over the data of a training step, 1 where the trainer names no number of them."""
+    found = settings.get("epochs")
+    return float(found) if isinstance(found, int | float) else 1.0

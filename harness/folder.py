@@ -12,6 +12,8 @@ from results.errors import UsageError
 from results.files import read_json, write_bytes, write_json
 from results.manifest import build_manifest, diff_config
 
+SMOKE_MARK = ".smoke"  # in a folder that the next smoke run may empty
+
 
 class HasSeed(Protocol):
     """A configuration: a pydantic model with a seed."""
@@ -27,7 +29,8 @@ def claim(folder: Path, config: HasSeed, hashes: dict[str, str],
     """Takes a new folder for this run, or checks that it is this run's. The budget may differ.
 
     Writes ``config.yaml`` and ``manifest.json``; the configuration comes first and both are whole
-    or not there, so that a kill in between leaves a folder that the next start completes.
+    or not there, so that a kill in between leaves a folder that the next start completes. The mark
+    of a smoke run is taken off a new folder: a smoke run sets it again.
 
     Args:
         folder: the run's.
@@ -45,6 +48,7 @@ def claim(folder: Path, config: HasSeed, hashes: dict[str, str],
         _same_configuration(path, ours, free)
     else:
         _nothing_else(folder)
+        (folder / SMOKE_MARK).unlink(missing_ok=True)
         text = yaml.safe_dump(ours, sort_keys=False, allow_unicode=True)
         write_bytes(path, text.encode())
     if manifest.exists():

@@ -8,7 +8,7 @@ from pathlib import Path
 from backends.models import model_folder
 from benchmarks.registry import SeedData
 from harness.recipe import flatten
-from harness.run import Run
+from harness.run import Run, start_folder
 from results.weights import text_hash, weights_hash
 
 # Settings that may name files.
@@ -31,7 +31,7 @@ def input_hashes(run: Run, data: SeedData) -> dict[str, str]:
         "judge": text_hash(run.spec.model_dump()),
     }
     if run.config.start_path is not None:
-        hashes["start"] = weights_hash(run.checkpoint(1))
+        hashes["start"] = weights_hash(start_folder(run.config.start_path))  # as it came, too
     # What EFT is judged from; the EFT that comes of it is the run's own work, no input.
     if data.ranked:
         hashes["ranked"] = text_hash([r.model_dump() for r in data.ranked])

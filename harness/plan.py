@@ -31,7 +31,7 @@ from harness.compute import (
 from harness.config import Decoding, RunConfig
 from harness.evaluation_texts import not_compared
 from harness.outside import all_models, outside_models
-from harness.plan_inputs import Inputs
+from harness.plan_inputs import Absent, Inputs
 from harness.plan_notes import notes_on_hours
 from harness.rehearsal import rehearse
 from harness.run import Run
@@ -39,8 +39,10 @@ from harness.stages.bootstrap import ANSWERS_EACH, chosen
 from harness.stages.eft import check_eft, eft_spec
 from harness.stages.few_shot import few_shot, instructions
 from harness.stages.fitness import calls as judge_check
-from harness.stages.prompts import read_prompt_file
-from harness.stages.self_instruct import SPARE, wanted
+from harness.stages.gate import check_rules
+from harness.stages.pairs import check_counts
+from harness.stages.prompts import most_prompts, next_of_file, read_prompt_file
+from harness.stages.self_instruct import SPARE
 from judges.judging import Response, ranked_responses
 from judges.pointwise import generate_config, judge_request, prompt_text
 from results.records import Example
@@ -106,10 +108,7 @@ def plan(inputs: Inputs) -> Plan:
     the evaluations' counts and prompts are those of the run.
     """
     found, run, data = Plan(), inputs.run, inputs.data
-    check_eft(run, data)
-    for role in ("policy", "judge"):
-        engine, name, options = _model_of(run, role)
-        check_price(run.config.budget, run.prices, engine, name, options)
+    _check(inputs)
     measured = rehearse(run)
     evaluations = ["M0", *(f"M{k}" for k in range(1, run.config.iterations + 1))]
     if run.config.evaluation.baseline == "sft":
@@ -149,6 +148,17 @@ def plan(inputs: Inputs) -> Plan:
     return found
 
 
+def _check(inputs: Inputs) -> None:
+    """Refuses what the run refuses, as far as it can be told from what is here."""
+    run = inputs.run
+    for part in all_models(run.config, run.base):
+        check_price(run.config.budget, run.prices, part.engine, part.model, part.options)
+    if not isinstance(run.benchmark, Absent):
+        check_rules(run.config.gate.rules, run.benchmark, run.opponent is not None)
+    check_counts(run)
+    check_eft(run, inputs.data)
+
+
 def _seed_steps(run: Run, found: Plan, data: SeedData) -> None:
     """What the SFT baseline is asked before M1 is trained, where EFT is made in the run."""
     kind, spec, responses = run.config.data.eft, eft_spec(run), ranked_responses(data.ranked)
@@ -175,7 +185,7 @@ def _seed_steps(run: Run, found: Plan, data: SeedData) -> None:
 
 def _self_reward_step(run: Run, found: Plan, k: int, data: SeedData) -> None:
     config, model = run.config, f"M{k}"
-    count = wanted(config.prompts, k)
+    count = most_prompts(config.prompts, k)
     shown = instructions(data.ift) or [""]
     if config.prompts.source == "self_instruct":
         texts = few_shot(config.prompts, shown, [], f"{config.seed}:{k}:0")
@@ -184,8 +194,7 @@ def _self_reward_step(run: Run, found: Plan, k: int, data: SeedData) -> None:
         asked = _decoding(config.prompts.decoding)
         found.steps.append(_step(run, model, "prompts", "writer", [texts], asked, calls, True))
     elif (path := Path(str(config.prompts.path))).exists():
-        shown = [text for _, text in read_prompt_file(path)]
-        count = min(count, len(shown))
+        shown = [text for _, text in next_of_file(config.prompts, k, read_prompt_file(path))]
     chats = [Request(as_messages(text)) for text in shown[:SHOWN]]
     kind = "candidates" if config.prompts.source == "file" else "candidates (a seed instruction)"
     found.prompts.setdefault(kind, text_of(chats[0]))
@@ -285,20 +294,28 @@ def text_of(request: Request) -> str:
     return "\n".join(turn.content for turn in request.prompt)
 
 
-def _notes(run: Run) -> list[str]:
+def notes_on_counts(run: Run) -> list[str]:
+    """What the numbers of calls assume."""
     lines = [
-        f"prompt tokens are estimated at {CHARACTERS_A_TOKEN} characters each; answer tokens and "
-        "cost are the most that the settings allow",
         "candidates and judgments are counted as if every prompt were kept and every candidate "
         "judged; a gate that holds ends the run earlier",
     ]
-    if run.config.data.eft != "source":
-        lines.append("the EFT that the SFT baseline's judgments will give is not in M1's training")
     if run.config.judge.adaptive is not None:
         lines.append("adaptive draws are counted as if all were made: how many are spared, the "
                      "scores decide")  # fmt: skip
     if (line := not_compared(run)) is not None:
         lines.append(line)
+    return lines
+
+
+def _notes(run: Run) -> list[str]:
+    lines = [
+        f"prompt tokens are estimated at {CHARACTERS_A_TOKEN} characters each; answer tokens and "
+        "cost are the most that the settings allow",
+        *notes_on_counts(run),
+    ]
+    if run.config.data.eft != "source":
+        lines.append("the EFT that the SFT baseline's judgments will give is not in M1's training")
     writer = ["writer"] if any(o.role == "writer" for o in outside_models(run.config)) else []
     prices = {
         role: run.prices.price(*_model_of(run, role)) for role in ("policy", "judge", *writer)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from backends.chat_template import template_text, with_template
+from backends.chat_template import own_template, template_text, with_template
 from backends.engines.caller import Caller
 from backends.engines.engine import Engine, check_ready
 from backends.models import model_folder
@@ -104,7 +104,8 @@ class Run:
         if k == 0 or (k == 1 and self.config.start == "chat"):
             return self.base
         if k == 1 and self.config.start_path is not None:
-            return start_folder(self.config.start_path)
+            dressed = self.folder / "start"
+            return dressed if dressed.is_dir() else start_folder(self.config.start_path)
         return self.iteration(k) / "checkpoint"
 
     @property
@@ -149,7 +150,11 @@ class Run:
         again = (self.folder / "manifest.json").exists()
         with TemporaryDirectory(prefix="srlm-check-") as name:
             base = self._with_template(Path(name) / "base") if not again else self.base
-            for part in all_models(self.config, base):
+            models = all_models(self.config, base)
+            if self.config.start_path is not None and not again:
+                start = self._start_with_template(base, Path(name) / "start")
+                models.append(replace(models[0], section="start", model=str(start)))
+            for part in models:
                 opened = open_engine(part.engine, part.model, part.options)
                 # A writer that goes on with a list is shown no conversation.
                 lists = part.role == "writer" and self.config.prompts.form == "completion"
@@ -157,8 +162,12 @@ class Run:
                 opened.close()
 
     def prepare_base(self) -> None:
-        """Gives M0 the chat template that the run asks for, in ``RUN/base``."""
+        """Gives M0 the chat template that the run asks for, in ``RUN/base``, and in ``RUN/start``
+        the model of another run that M1 is.
+        """
         self.base = self._with_template(self.folder / "base")
+        if self.config.start_path is not None:
+            self._start_with_template(self.base, self.folder / "start")
 
     def _with_template(self, out: Path) -> Path:
         wanted = self.config.model
@@ -168,6 +177,16 @@ class Run:
             return out
         text = template_text(self.base, wanted.chat_template, wanted.chat_template_options)
         return with_template(self.base, text, out)
+
+    def _start_with_template(self, base: Path, out: Path) -> Path:
+        """What ``start`` names; with the template of M0 in ``base`` where the run asks for one and
+        it has another.
+        """
+        start, wanted = start_folder(str(self.config.start_path)), self.config.model
+        asked = wanted.chat_template is not None or wanted.chat_template_options
+        if not asked or own_template(start) == own_template(base):
+            return start
+        return with_template(start, own_template(base), out)
 
     def outside_identities(self) -> dict[str, str]:
         """What names the weights of each model from outside, by its section of the configuration.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from harness.config import RunConfig
 from harness.display import Display
-from harness.plan import Plan, plan
-from harness.plan_inputs import open_inputs
+from harness.plan import notes_on_counts
 from harness.run import Run
 from harness.smoke.forecast import forecast
 from harness.smoke.meter import MeteredTrainer
@@ -17,6 +17,12 @@ from harness.smoke.stages import stages
 from harness.smoke.walk import Passage, Walk, go
 from results.errors import SrlmError
 from results.store import RunLock
+
+HOURS = (
+    "hours are those of this machine, at the rates of the batches here; pairs are counted as if "
+    "every prompt gave one; what a hardly trained model writes may be longer than what it writes "
+    "later"
+)
 
 
 def smoke(config: RunConfig, folder: Path, display: Display) -> Report:
@@ -28,17 +34,16 @@ def smoke(config: RunConfig, folder: Path, display: Display) -> Report:
     with RunLock(folder):
         begin_folder(folder)
         try:
-            counted = plan(open_inputs(config, folder, display))
             run = Run.open(smoke_config(config), folder, display)
         except SrlmError as error:
             (model, stage, _), *rest = stages(config)
             broken = [Passage(model, stage, "failed", str(error))]
             broken += [Passage(m, s, "not reached", "") for m, s, _ in rest]
             return Report(config.name, str(folder), broken, None, [])
-        return _walk(run, config, counted)
+        return _walk(run, config)
 
 
-def _walk(run: Run, config: RunConfig, counted: Plan) -> Report:
+def _walk(run: Run, config: RunConfig) -> Report:
     trainer = MeteredTrainer(run.trainer)
     run.trainer = trainer
     walk = Walk(run, config, trainer)
@@ -49,16 +54,8 @@ def _walk(run: Run, config: RunConfig, counted: Plan) -> Report:
     finally:
         run.close()
     measured = any(p.took.calls for p in passages) or bool(trainer.reports)
-    full = forecast(walk, passages, counted) if measured else None
-    return Report(config.name, str(run.folder), passages, full, _notes(full is not None))
-
-
-def _notes(measured: bool) -> list[str]:
-    """What a reader of the report must know."""
-    if not measured:
-        return []
-    return [
-        "hours are those of this machine, at the rates of the batches here; candidates, judgments "
-        "and pairs are counted as if every prompt were kept and gave a pair; what a hardly trained "
-        "model writes may be longer than what it writes later"
-    ]
+    if walk.plan is None or not measured:
+        return Report(config.name, str(run.folder), passages, None, [])
+    full = forecast(walk, passages, walk.plan)
+    notes = [HOURS, *notes_on_counts(replace(run, config=config))]
+    return Report(config.name, str(run.folder), passages, full, notes)

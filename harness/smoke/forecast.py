@@ -121,13 +121,7 @@ def _training(walk: Walk, plan: Plan, kind: str) -> Line:
     full = walk.full
     if kind == "sft":
         times = sum(s.stage == "training" and s.model in ("SFT baseline", "M1") for s in plan.steps)
-        seen = len(walk.data.ift) * times + len(walk.data.eft)
-        if full.data.eft != "source" and walk.cut.ift:
-            pool, few = len(walk.data.ranked), len(walk.cut.ranked)
-            if full.data.eft == "bootstrap":
-                pool = full.data.bootstrap.prompts or len(walk.data.ift)
-                few = walk.run.config.data.bootstrap.prompts or 1
-            seen += len(walk.eft) * pool // max(few, 1)
+        seen = len(walk.data.ift) * times + walk.full_eft(len(walk.eft))
         epochs = epochs_of(full.sft.settings)
     else:
         asked = sum(step.calls for step in plan.steps if step.stage == "candidates")

@@ -8,9 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from benchmarks.benchmark import Benchmark, Shrinkable
 from benchmarks.registry import SeedData
+from harness.compute import batch_of
 from harness.config import RunConfig
+from harness.folder import SMOKE_MARK
 from judges.pointwise import prompt_text
 from results.errors import UsageError
 from results.records import Example
@@ -18,8 +22,8 @@ from results.records import Example
 SHARE = 0.01  # of the prompts of the full run
 LEAST, MOST = 8, 64  # prompts
 EVALUATED = 8  # prompts of the benchmark, and of those that EFT is judged from
-BATCH = 8  # examples of a training step whose trainer names no batch_size
-MARK = ".smoke"  # in a folder that the next smoke run may begin anew
+BATCH = 8  # examples that a training step is tried with where the trainer names no batch_size
+SUFFIX = "-smoke"  # of the name in the configuration of a smoke run
 
 
 def smoke_config(config: RunConfig) -> RunConfig:
@@ -30,7 +34,7 @@ def smoke_config(config: RunConfig) -> RunConfig:
     is tried. One pair is enough to go on; what the full run needs, the walk works out.
     """
     tree = config.model_dump()
-    tree["name"] = f"{config.name}-smoke"
+    tree["name"] = f"{config.name}{SUFFIX}"
     tree["iterations"] = min(config.iterations, 2)
     tree["prompts"]["count"] = [prompts_of(config)]
     tree["pairs"]["min_pairs"] = 1
@@ -48,19 +52,18 @@ def prompts_of(config: RunConfig) -> int:
     full = config.prompts.count[0]
     batch = config.engine.options.get("batch_size")
     rows = math.ceil(batch / config.candidates.n) if isinstance(batch, int) else 0
-    least = max(LEAST, math.ceil(full * SHARE), rows, batch_of(config.dpo.settings))
+    least = max(LEAST, math.ceil(full * SHARE), rows, batch_tried(config.dpo.settings))
     return min(full, max(least, 1), MOST)
 
 
-def batch_of(settings: Mapping[str, Any]) -> int:
-    """Examples of one optimiser step."""
-    found = settings.get("batch_size", BATCH)
-    return found if isinstance(found, int) else BATCH
+def batch_tried(settings: Mapping[str, Any]) -> int:
+    """Examples of one optimiser step here."""
+    return batch_of(settings, BATCH)
 
 
 def fewer(data: SeedData, config: RunConfig) -> SeedData:
     """A batch of IFT and one of EFT, and some of the ranked prompts that EFT is judged from."""
-    n = batch_of(config.sft.settings)
+    n = batch_tried(config.sft.settings)
     return SeedData(
         spread(data.ift, n), spread(data.eft, n), data.ranked[:EVALUATED], notes=data.notes
     )
@@ -89,16 +92,31 @@ def begin_folder(folder: Path) -> None:
     Raises:
         UsageError: something else is in it.
     """
-    mark = folder / MARK
     inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    if inside and not mark.exists():
+    if inside and not _of_smoke(folder):
         raise UsageError(
             f"{folder}: holds {inside[0].name!r} and is not the folder of a smoke run, which "
             "begins anew; choose another --out"
         )
-    for path in inside:
+    # config.yaml last: a kill before it leaves what is still known to be of a smoke run.
+    for path in sorted(inside, key=lambda path: path.name == "config.yaml"):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
-    mark.touch()
+    mark(folder)
+
+
+def mark(folder: Path) -> None:
+    """Says that the folder is of a smoke run: the next one may empty it."""
+    (folder / SMOKE_MARK).touch()
+
+
+def _of_smoke(folder: Path) -> bool:
+    """Both the mark and the configuration must say so: what is emptied is gone."""
+    try:
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return False
+    name = config.get("name") if isinstance(config, dict) else None
+    return (folder / SMOKE_MARK).exists() and str(name).endswith(SUFFIX)

@@ -11,20 +11,21 @@ from harness.config import RunConfig
 from harness.folder import claim
 from harness.inputs import input_hashes
 from harness.loop import FREE, enough_scored, read_inputs
+from harness.plan import plan
+from harness.plan_inputs import Inputs
 from harness.run import StopRun
 from harness.smoke import stand_ins
-from harness.smoke.scale import batch_of, fewer, shrink
+from harness.smoke.scale import batch_tried, fewer, mark, shrink
 from harness.smoke.walk import SKIPPED, K, Stage, Walk
 from harness.stages.candidates import candidates
-from harness.stages.eft import eft
+from harness.stages.eft import eft, mend
 from harness.stages.evaluation import evaluation
 from harness.stages.gate import gate
 from harness.stages.judgments import judgments
 from harness.stages.monitors import monitors
-from harness.stages.pairs import check_counts, least_pairs, pairs
-from harness.stages.prompts import prompts
+from harness.stages.pairs import least_pairs, pairs
+from harness.stages.prompts import most_prompts, prompts
 from harness.stages.seed import keep_seed
-from harness.stages.self_instruct import wanted
 from harness.stages.training import dpo, sft
 from results.records import Judgment
 from results.store import RecordFile
@@ -66,11 +67,13 @@ def stages(config: RunConfig) -> list[Stage]:
 def _inputs(walk: Walk) -> str:
     run = walk.run
     walk.data = read_inputs(run)
-    check_counts(replace(run, config=walk.full))
+    # Counted from what has been opened: a plan alone fetches nothing, and assumes the rest.
+    walk.plan = plan(Inputs(replace(run, config=walk.full), walk.data))
     run.benchmark, benchmark = shrink(run.benchmark)
     walk.cut = fewer(walk.data, run.config)
     walk.eft = walk.cut.eft
     claim(run.folder, run.config, input_hashes(run, walk.cut), FREE)
+    mark(run.folder)
     run.prepare_base()
     keep_seed(run, walk.cut)
     kind = "EFT" if walk.full.data.eft == "source" else "ranked prompts"
@@ -79,19 +82,19 @@ def _inputs(walk: Walk) -> str:
     )
     return (
         f"{len(walk.cut.ift)} of {len(walk.data.ift)} IFT, {len(few)} of "
-        f"{len(all_of)} {kind}, {wanted(run.config.prompts, K)} of "
-        f"{wanted(walk.full.prompts, K)} new prompts, {benchmark}"
+        f"{len(all_of)} {kind}, {most_prompts(run.config.prompts, K)} of "
+        f"{most_prompts(walk.full.prompts, K)} new prompts, {benchmark}"
     )
 
 
 def _train_baseline(walk: Walk) -> str:
     sft(walk.run, "SFT baseline", walk.cut.ift, walk.run.sft_baseline)
-    return _trained(walk)
+    return _tuned(walk, "SFT baseline")
 
 
 def _train_m1(walk: Walk) -> str:
     sft(walk.run, "M1", [*walk.cut.ift, *walk.eft], walk.run.iteration(1))
-    return _trained(walk)
+    return _tuned(walk, "M1")
 
 
 def _train_m2(walk: Walk) -> str:
@@ -100,14 +103,27 @@ def _train_m2(walk: Walk) -> str:
 
 
 def _eft(walk: Walk) -> str:
-    run = walk.run
+    run, least = walk.run, walk.full.data.judged.min_examples
     try:
         walk.eft = eft(run, walk.cut)
-    except StopRun as stop:
-        walk.not_enough(str(stop), by_policy=True)
-        walk.eft = stand_ins.eft(run, batch_of(run.config.sft.settings))
-        return f"{len(walk.eft)} judgments stand in, agree they or not"
-    return f"{len(walk.eft)} examples"
+    except StopRun:
+        walk.eft = []
+    expected = walk.full_eft(len(walk.eft))
+    if expected < least:
+        walk.not_enough(
+            f"M1 is not trained: about {expected} EFT examples would come out, "
+            f"data.judged.min_examples needs {least}; {mend(run)}",
+            "SFT baseline",
+        )
+    if walk.eft:
+        return f"{len(walk.eft)} examples"
+    walk.eft = stand_ins.eft(run, batch_tried(run.config.sft.settings))
+    return f"{len(walk.eft)} judgments stand in, agree they or not"
+
+
+def _tuned(walk: Walk, model: str) -> str:
+    walk.sft_steps[model] = walk.trainer.reports[-1][1].steps
+    return _trained(walk)
 
 
 def _trained(walk: Walk) -> str:
@@ -134,7 +150,7 @@ def _evaluate(walk: Walk, k: int) -> str:
     try:
         enough_scored(run, k, measured, folder)
     except StopRun as stop:
-        walk.not_enough(str(stop), walk.self_judged)
+        walk.not_enough(str(stop), walk.judge)
     return f"{measured.unscored.n} of {measured.unscored.of} judgments unscored"
 
 
@@ -160,9 +176,9 @@ def _prompts(walk: Walk) -> str:
     try:
         walk.asked = prompts(run, K, walk.data.ift)
     except StopRun as stop:
-        n = wanted(run.config.prompts, K)
+        n = most_prompts(run.config.prompts, K)
         walk.asked = stand_ins.prompts(run, K, walk.data.ift, n)
-        walk.not_enough(str(stop), run.config.prompts.model == "policy")
+        walk.not_enough(str(stop), "M1" if run.config.prompts.model == "policy" else None)
         return f"{_kept(walk)} seed instructions stand in"
     return f"{_kept(walk)} kept of {len(walk.asked)}"
 
@@ -189,10 +205,10 @@ def _judgments(walk: Walk) -> str:
             if stop.result.metric != "candidates":
                 file = RecordFile(run.iteration(K) / "judgments.jsonl", Judgment)
                 walk.scored = file.read()
-                walk.not_enough(str(stop), walk.self_judged)
+                walk.not_enough(str(stop), walk.judge)
                 break
             walk.answers = stand_ins.candidates(run, K, walk.data.ift)
-            walk.not_enough(f"{stop}; went on with them as if they had", by_policy=True)
+            walk.not_enough(f"{stop}; went on with them as if they had", "M1")
     scored = sum(j.score is not None for j in walk.scored)
     return f"{scored} scored of {len(walk.scored)}"
 
@@ -203,15 +219,15 @@ def _pairs(walk: Walk) -> str:
         own = len(pairs(run, K, walk.asked, walk.answers, walk.scored))
     except StopRun:
         own = 0
-    of, all_of = wanted(run.config.prompts, K), wanted(full.prompts, K)
-    expected, batch = round(own / of * all_of), batch_of(full.dpo.settings)
+    of, all_of = most_prompts(run.config.prompts, K), most_prompts(full.prompts, K)
+    expected, batch = round(own / of * all_of), batch_tried(full.dpo.settings)
     yielded = f"{own} pairs of {of} prompts"
     least = least_pairs(replace(run, config=full))
-    if expected < least and not walk.would and not walk.unclear:
+    if expected < least:
         walk.not_enough(
             f"M{K} is not trained: about {expected} of {all_of} prompts would give a pair, "
             f"pairs.min_pairs needs {least}",
-            by_policy=True,
+            "M1",
         )
     filled = stand_ins.pairs(run, K, walk.asked, walk.answers, walk.data.ift, batch)
     return yielded + (f", {filled} stand-ins beside them for a batch of DPO" if filled else "")

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from benchmarks.registry import SeedData
 from harness.compute import epochs_of
 from harness.config import RunConfig
+from harness.plan import Plan
 from harness.run import Run
 from harness.smoke.meter import MeteredTrainer, Reading, read
-from harness.smoke.scale import batch_of
+from harness.smoke.scale import batch_tried
+from harness.stages.bootstrap import chosen
 from results.errors import SrlmError
 from results.records import Candidate, Example, Judgment, Prompt
 
@@ -43,35 +45,46 @@ class Walk:
     run: Run
     full: RunConfig
     trainer: MeteredTrainer
+    plan: Plan | None = None  # of the full run, once its inputs are open
     data: SeedData = field(default_factory=lambda: SeedData([], []))
     cut: SeedData = field(default_factory=lambda: SeedData([], []))
     eft: list[Example] = field(default_factory=list)
     asked: list[Prompt] = field(default_factory=list)
     answers: list[Candidate] = field(default_factory=list)
     scored: list[Judgment] = field(default_factory=list)
+    sft_steps: dict[str, int] = field(default_factory=dict)  # of each model that has had any here
     would: list[str] = field(default_factory=list)
     unclear: list[str] = field(default_factory=list)
 
-    def not_enough(self, line: str, by_policy: bool) -> None:
-        """Notes what would stop a full run. ``by_policy``: because of what the policy wrote, which
-        may be better once it has been trained as long as the full run trains it.
+    def not_enough(self, line: str, by: str | None) -> None:
+        """Notes what would stop a full run. ``by``: the model whose answers it is about, which may
+        be better once its SFT has been as long as the full run's; null: one from outside or M0.
         """
-        steps = [report.steps for kind, report in self.trainer.reports if kind == "sft"]
-        if not by_policy or not steps:
-            self.would.append(line)
-            return
-        settings = self.full.sft.settings
-        examples = len(self.data.ift) + len(self.data.eft)
-        of = math.ceil(examples / batch_of(settings)) * epochs_of(settings)
-        if steps[-1] >= of:
+        settings, steps = self.full.sft.settings, self.sft_steps.get(by or "")
+        examples = len(self.data.ift) + (self.full_eft(len(self.eft)) if by == "M1" else 0)
+        of = math.ceil(examples / batch_tried(settings)) * epochs_of(settings)
+        if steps is None or steps >= of:
             self.would.append(line)
         else:
-            self.unclear.append(f"{line}; M1 has had {steps[-1]} of {of:.0f} training steps here")
+            self.unclear.append(f"{line}; {by} has had {steps} of {of:.0f} training steps here")
+
+    def full_eft(self, here: int) -> int:
+        """How many EFT examples the full run would have where ``here`` came out here: as many from
+        each of the prompts that it makes them from.
+        """
+        source, run = self.full.data.eft, self.run
+        if source == "source":
+            return len(self.data.eft)
+        few, pool = len(self.cut.ranked), len(self.data.ranked)
+        if source == "bootstrap":
+            few = len(chosen(run, len(self.cut.ift)))
+            pool = len(chosen(replace(run, config=self.full), len(self.data.ift)))
+        return here * pool // max(few, 1)
 
     @property
-    def self_judged(self) -> bool:
-        """Whether the policy is the judge."""
-        return self.run.config.judge.model == "self"
+    def judge(self) -> str | None:
+        """The model that judges, as ``not_enough`` takes it."""
+        return "M1" if self.run.config.judge.model == "self" else None
 
 
 Stage = tuple[str, str, Callable[[Walk], str]]  # model, stage, what it does and says

@@ -77,17 +77,17 @@ def eft(run: Run, data: SeedData) -> list[Example]:
     if len(found) < least:
         message = (
             f"M1 is not trained: {len(found)} EFT examples came out, data.judged.min_examples "
-            f"needs {least}; {_mend(run)}, or give more seed data; see "
-            f"{run.folder / 'seed' / REPORT}"
+            f"needs {least}; {mend(run)}; see {run.folder / 'seed' / REPORT}"
         )
         raise StopRun(1, "EFT examples", len(found), least, message)
     return found
 
 
-def _mend(run: Run) -> str:
+def mend(run: Run) -> str:
+    """How more EFT comes out."""
     config = run.config.data
     ties = "" if config.judged.ties == "keep" else ", allow ties (data.judged.ties=keep)"
-    return f"raise data.{config.eft}.draws{ties}"
+    return f"raise data.{config.eft}.draws{ties}, or give more seed data"
 
 
 def eft_spec(run: Run) -> JudgeSpec:

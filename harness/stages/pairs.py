@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.compute import batch_of
 from harness.config import RunConfig
 from harness.run import Run, StopRun
+from harness.stages.prompts import most_prompts
 from harness.stages.self_instruct import wanted
 from judges.pointwise import Key, Score, mean_scores, shuffle_within_prompt
 from judges.selection import select_pairs
@@ -51,7 +53,7 @@ def least_pairs(run: Run) -> int:
     Some trainers drop a batch that is not full, and a step on a handful of pairs is none.
     """
     least = run.config.pairs.min_pairs
-    return int(run.config.dpo.settings.get("batch_size", 1)) if least is None else least
+    return batch_of(run.config.dpo.settings) if least is None else least
 
 
 def check_counts(run: Run) -> None:
@@ -62,17 +64,30 @@ def check_counts(run: Run) -> None:
     """
     least = least_pairs(run)
     for k in range(2, run.config.iterations + 1):
-        count = wanted(run.config.prompts, k)
+        count = most_prompts(run.config.prompts, k)
         if count < least:
             bound = (
                 "one batch (dpo.settings.batch_size)"
                 if run.config.pairs.min_pairs is None
                 else "pairs.min_pairs"
             )
+            where, mend = _prompts_of(run, k, count)
             raise UsageError(
-                f"prompts.count: M{k} gets {count} prompts, which give {count} pairs at most; "
-                f"{bound} needs {least}; raise prompts.count or set pairs.min_pairs"
+                f"{where} {count} prompts, which give {count} pairs at most; {bound} needs "
+                f"{least}; {mend}"
             )
+
+
+def _prompts_of(run: Run, k: int, count: int) -> tuple[str, str]:
+    """Where the ``count`` prompts of iteration ``k`` come from, and how there can be more."""
+    config = run.config.prompts
+    if count == wanted(config, k):
+        return f"prompts.count: M{k} gets", "raise prompts.count or set pairs.min_pairs"
+    where = f"prompts.path {config.path}: M{k} gets what is left of it,"
+    before = run.iteration(k - 1)
+    if (before / "checkpoint").exists():  # its file and settings may not change any more
+        return where, f"choose a new --out with start={before} and a file of new prompts"
+    return where, "add to the file, or lower prompts.count or iterations"
 
 
 def _enough(run: Run, k: int, found: list[Pair]) -> list[Pair]:

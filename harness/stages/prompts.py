@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from harness.config import PromptFilters
+from harness.config import PromptFilters, Prompts
 from harness.evaluation_texts import contamination
 from harness.prompt_filters.chain import (
     Check,
@@ -151,15 +151,10 @@ def _check_language(filters: PromptFilters, texts: Sequence[str], whose: str) ->
 
 
 def _from_file(run: Run, k: int, file: RecordFile[Prompt]) -> None:
-    """The next prompts of the user's file: each iteration goes on where the one before ended."""
+    """The prompts of the user's file that are iteration ``k``'s."""
     config = run.config.prompts
     path = Path(str(config.path))
-    rows = read_prompt_file(path)
-    first = sum(wanted(config, j) for j in range(2, k))
-    chosen = rows[first : first + wanted(config, k)]
-    if not chosen:
-        message = f"{path}: {len(rows)} prompts, all used by earlier iterations; add more"
-        raise StopRun(k, "prompts", 0, 1, message)
+    chosen = next_of_file(config, k, read_prompt_file(path))
     # Their form is the user's choice: long and short ones may be there on purpose.
     filters = Filters([among([""], "empty")], _shared_checks(run), len(chosen))
     records = []
@@ -176,6 +171,22 @@ def _from_file(run: Run, k: int, file: RecordFile[Prompt]) -> None:
             )
         )
     file.replace(records)
+
+
+def next_of_file(config: Prompts, k: int,
+                 rows: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:  # fmt: skip
+    """The rows that iteration ``k`` takes: each goes on where the one before ended."""
+    first = sum(wanted(config, j) for j in range(2, k))
+    return rows[first : first + wanted(config, k)]
+
+
+def most_prompts(config: Prompts, k: int) -> int:
+    """How many prompts iteration ``k`` gets at most: of a file no more than is left of it. One that
+    is not there counts as long enough: a plan assumes so, and a run refuses it.
+    """
+    if config.path is None or not Path(config.path).exists():
+        return wanted(config, k)
+    return len(next_of_file(config, k, read_prompt_file(Path(config.path))))
 
 
 def read_prompt_file(path: Path) -> list[tuple[str, str]]:

@@ -271,15 +271,12 @@ def test_outside_parts_are_listed(outside):
         assert name in [row["name"] for row in listed]
 
 
-def test_prompts_that_run_out_stop_the_run_with_what_it_has(outside):
+def test_prompts_that_run_out_are_refused_before_anything_is_made(outside):
     site, recipe, folder = outside
     recipe.write_text(recipe.read_text().replace("iterations: 3", "iterations: 4"))
     done = srlm(site, "run", str(recipe), "--json", "--out", str(folder))
-    assert done.returncode == 3
-    assert "all used by earlier iterations" in done.stderr
-    rows = json.loads(done.stdout)["rows"]
-    assert [row["model"] for row in rows if row["metrics"]] == ["M0", "M1", "M2", "M3"]
-    assert [row["gate"] for row in rows] == [None, "promote", "promote", "promote", "stop"]
+    assert done.returncode == 2 and not (folder / "config.yaml").exists()
+    assert "M4 gets what is left of it, 0 prompts" in done.stderr
 
 
 def test_too_few_pairs_stop_instead_of_training(outside):

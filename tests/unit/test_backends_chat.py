@@ -261,6 +261,15 @@ def test_another_template_is_another_model_and_its_weights_are_links(models, tmp
     assert not (tmp_path / "x.new").exists()
 
 
+def test_of_several_templates_the_default_one_is_the_models_own(models, tmp_path: Path) -> None:
+    named = [{"name": "tool_use", "template": "T"}, {"name": "default", "template": "D"}]
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": named}))
+    assert template_text(tmp_path, None, {}) == "D"
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": named[:1]}))
+    with pytest.raises(UsageError, match="no chat template"):
+        template_text(tmp_path, None, {"a": 1})
+
+
 def test_template_options_need_a_template(models) -> None:
     with pytest.raises(UsageError, match="no chat template"):
         template_text(models["neox"], None, {"a": 1})

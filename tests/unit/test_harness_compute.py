@@ -15,7 +15,10 @@ from harness.compute import DPO, FORWARD, SFT, device_hours
 from harness.config import Hardware
 from harness.plan_table import bytes_text, hours_text
 
-SMALL = ["evaluation.options={items: 7, rankings: 2}", "prompts.count=[8]", "iterations=2"]
+SMALL = [
+    "evaluation.options={items: 7, rankings: 2}", "prompts.count=[8]", "iterations=2",
+    "pairs.min_pairs=1",
+]  # fmt: skip
 
 
 def planned(capsys, recipe: str, *words: str) -> dict:
@@ -143,10 +146,30 @@ def safetensors(path: Path, shapes: dict[str, list[int]], each: int) -> None:
 
 
 def test_parameters_are_counted_in_all_shards(tmp_path: Path) -> None:
-    safetensors(tmp_path / "model-1.safetensors", {"a": [3, 4], "b": [5]}, 34)
-    safetensors(tmp_path / "model-2.safetensors", {"c": [7], "scalar": []}, 16)
-    size = sum(p.stat().st_size for p in tmp_path.iterdir())
+    shards = [tmp_path / "model-1.safetensors", tmp_path / "model-2.safetensors"]
+    safetensors(shards[0], {"a": [3, 4], "b": [5]}, 34)
+    safetensors(shards[1], {"c": [7], "scalar": []}, 16)
+    size = sum(p.stat().st_size for p in shards)
+    places = {"a": 0, "b": 0, "c": 1, "scalar": 1}
+    index = {"weight_map": {name: shards[i].name for name, i in places.items()}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     assert weights_of(tmp_path) == Weights(12 + 5 + 7 + 1, size)
+    # The same weights in another layout, and an adapter beside them.
+    for name in ("consolidated.safetensors", "adapter_model.safetensors"):
+        safetensors(tmp_path / name, {"a": [3, 4], "b": [5]}, 34)
+    assert weights_of(tmp_path) == Weights(12 + 5 + 7 + 1, size)
+    shards[1].unlink()  # half fetched
+    assert weights_of(tmp_path) is None
+
+
+def test_the_one_file_of_a_model_is_counted_alone(tmp_path: Path) -> None:
+    safetensors(tmp_path / "adapter_model.safetensors", {"a": [2]}, 4)
+    assert weights_of(tmp_path) is None
+    safetensors(tmp_path / "model.safetensors", {"a": [3]}, 6)
+    assert weights_of(tmp_path) == Weights(3, (tmp_path / "model.safetensors").stat().st_size)
+    (tmp_path / "model.safetensors").unlink()
+    (tmp_path / "model.safetensors.index.json").write_text("{}")
+    assert weights_of(tmp_path) is None
 
 
 def test_parameters_of_other_files(tmp_path: Path) -> None:

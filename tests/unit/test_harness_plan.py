@@ -9,7 +9,10 @@ import pytest
 
 from harness.cli import main
 
-SMALL = ["evaluation.options={items: 7, rankings: 2}", "prompts.count=[8,12]", "iterations=3"]
+SMALL = [
+    "evaluation.options={items: 7, rankings: 2}", "prompts.count=[8,12]", "iterations=3",
+    "pairs.min_pairs=1",
+]  # fmt: skip
 
 
 def planned(capsys, *words: str) -> dict:
@@ -64,9 +67,30 @@ def test_an_unknown_price_is_said(capsys) -> None:
 def test_the_table_shows_prompts_in_full_and_inert(capsys, tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     path.write_text(json.dumps({"prompt": "Say \x1b[31m[bold]boo[/bold]"}) + "\n")
-    own = ["prompts.source=file", f"prompts.path={path}"]
+    own = ["prompts.source=file", f"prompts.path={path}", "iterations=2"]
     assert main(["plan", "quickstart", *SMALL, *own]) == 0
     said = capsys.readouterr().out
     assert "Say [bold]boo[/bold]" in said and "\x1b" not in said
     calls = {line.split()[1]: line.split()[2] for line in said.splitlines() if line[:2] == "M2"}
     assert calls["candidates"] == "~4"  # one prompt in the file
+
+
+def test_the_prompts_of_a_file_are_counted_once(capsys, tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text("".join(json.dumps({"prompt": f"Say {i}"}) + "\n" for i in range(11)))
+    found = planned(capsys, "prompts.source=file", f"prompts.path={path}")
+    calls = {(s["model"], s["stage"]): s["calls"] for s in found["steps"]}
+    assert (calls["M2", "candidates"], calls["M3", "candidates"]) == (4 * 8, 4 * 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["prompts.model=openai:house", "budget.max_cost=1"], "no price is known for openai:house"),
+        (["pairs.min_pairs=32"], "M2 gets 8 prompts, which give 8 pairs at most"),
+        (["gate={rules: [{metric: x, rule: improves}]}"], "metric 'x' is not one of benchmark"),
+    ],
+)
+def test_what_the_run_refuses_the_plan_refuses(capsys, words: list[str], said: str) -> None:
+    assert main(["plan", "quickstart", *SMALL, *words]) == 2
+    assert said in capsys.readouterr().err

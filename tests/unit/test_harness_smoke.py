@@ -14,10 +14,12 @@ import pytest
 import harness.run
 from backends.engines.engine import Completion, Request, Usage
 from backends.trainers.trainer import TrainReport
+from benchmarks.human_data import opening
 from benchmarks.judge_agreement import JudgeAgreement
 from benchmarks.micro_world.benchmark import MicroWorld
 from benchmarks.micro_world.world import draw_instruction
 from harness.cli import main
+from harness.folder import claim
 from harness.recipe import load_recipe
 from harness.resolve import resolve
 from harness.smoke.scale import smoke_config, spread
@@ -137,6 +139,34 @@ def test_the_full_run_is_reckoned_from_the_rates_here(smoke) -> None:
     assert found["full"]["cost"] == 0
 
 
+def test_data_of_the_hub_are_counted_as_they_were_fetched(smoke, monkeypatch) -> None:
+    rows = [(i, {"id": str(i), "prompt": f"Question {i}?", "responses": [
+        {"id": "a", "text": "x", "rank": 0}, {"id": "b", "text": "y", "rank": 1}]})
+        for i in range(1, 13)]  # fmt: skip
+    monkeypatch.setattr(
+        opening, "_open_hub",
+        lambda name, *_: opening.Opened(Path(name), name, iter(rows), lambda: "0" * 64),
+    )  # fmt: skip
+    words = ["evaluation={benchmark: judge_agreement, baseline: none}", "gate.file=null",
+             "evaluation.options={rankings: 'hub:some/rankings'}",
+             "prompts.count=[40]"]  # fmt: skip
+    code, found = smoke(good, FakeTrainer(), *words, "judge.adaptive={}", "pairs.min_pairs=1")
+    assert code == 0, found["stages"]
+    lines = {row["what"]: row for row in found["full"]["lines"]}
+    # M0 to M3: three judgments of two answers to twelve prompts.
+    assert lines["evaluation"]["units"] == 4 * 12 * 2 * 3
+    assert any("adaptive draws are counted as if all were made" in n for n in found["notes"])
+
+
+def test_a_full_run_has_no_more_prompts_than_its_file(smoke, tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text("".join(json.dumps({"prompt": f"Name {i} rivers."}) + "\n" for i in range(10)))
+    words = ["prompts.source=file", f"prompts.path={path}", "iterations=2"]
+    _, found = smoke(good, FakeTrainer(), *words, "pairs.min_pairs=10", "pairs.min_margin=4")
+    assert "8 of 10 new prompts" in line(found, "", "inputs")
+    assert "of 10 prompts would give a pair" in line(found, "M2", "pairs")
+
+
 def test_what_would_stop_the_run_is_walked_past(smoke) -> None:
     code, found = smoke(hopeless, FakeTrainer())
     assert code == found["exit_code"] == 3
@@ -196,7 +226,9 @@ def test_eft_that_is_judged_is_a_stage_of_its_own(smoke) -> None:
                          "M1 training"]  # fmt: skip
     assert status(found)["SFT baseline EFT"] == "unclear"
     said = line(found, "SFT baseline", "EFT")
-    assert "0 EFT examples came out" in said and "10 judgments stand in" in said
+    assert "SFT baseline has had 2 of 8 training steps here" in said
+    assert "about 0 EFT examples would come out, data.judged.min_examples needs" in said
+    assert "10 judgments stand in" in said
     assert line(found, "M1", "training").startswith("20 examples")
     lines = {row["what"]: row for row in found["full"]["lines"]}
     assert lines["EFT"]["units"] == 12 * 4 * 3 and lines["EFT"]["here_units"] == 8 * 4 * 3
@@ -204,13 +236,35 @@ def test_eft_that_is_judged_is_a_stage_of_its_own(smoke) -> None:
     assert lines["training, sft"]["units"] == (2 * 40 + 15) * 2
 
 
-def test_a_chat_model_is_m1_and_nothing_about_it_is_unclear(smoke) -> None:
-    words = ["start=chat", "evaluation.baseline=m0", "prompts.count=[40]"]
+def test_too_little_eft_for_the_full_run_is_foreseen(smoke, tmp_path: Path) -> None:
+    words = ["data.eft=bootstrap", "data.options={ift: 40, eft: 0}", "evaluation.baseline=none",
+             "gate.file=null", "iterations=1", "--out", str(tmp_path / "same")]  # fmt: skip
+    _, found = smoke(good, FakeTrainer(steps=99), *words, "data.judged.min_examples=1")
+    assert status(found)["SFT baseline EFT"] == "passed"
+    said = line(found, "SFT baseline", "EFT")
+    expected = int(said.removesuffix(" examples")) * 40 // 8  # of 40 prompts, 8 here
+    enough = f"data.judged.min_examples={expected}"
+    _, found = smoke(good, FakeTrainer(steps=99), *words, enough)
+    assert status(found)["SFT baseline EFT"] == "passed"
+    too_many = f"data.judged.min_examples={expected + 1}"
+    code, found = smoke(good, FakeTrainer(steps=99), *words, too_many)
+    assert code == 3 and status(found)["SFT baseline EFT"] == "would have failed"
+    assert f"about {expected} EFT examples would come out" in line(found, "SFT baseline", "EFT")
+    _, found = smoke(good, FakeTrainer(), *words, too_many)
+    assert status(found)["SFT baseline EFT"] == "unclear"
+
+
+@pytest.mark.parametrize(
+    ("words", "checkpoints"),  # of M2 and M3; the SFT baseline's steps are none of M1's
+    [(["evaluation.baseline=m0"], 2), (["evaluation.baseline=sft"], 3)],
+)
+def test_a_chat_model_is_m1_and_nothing_about_it_is_unclear(smoke, words, checkpoints) -> None:
+    words = ["start=chat", "prompts.count=[40]", *words]
     code, found = smoke(hopeless, FakeTrainer(), *words)
     assert code == 3 and "unclear" not in status(found).values()
     assert "M1 training" not in status(found)
     assert status(found)["M2 judgments"] == "would have failed"
-    assert found["full"]["disk"]["checkpoints"] == 2  # M2 and M3
+    assert found["full"]["disk"]["checkpoints"] == checkpoints
 
 
 def test_what_breaks_ends_it(smoke) -> None:
@@ -248,6 +302,21 @@ def test_a_smoke_folder_begins_anew_and_no_other_folder_is_taken(
     assert main(["run", "quickstart", "--smoke", "--out", str(other)]) == 2
     assert "holds 'thesis.txt' and is not the folder of a smoke run" in capsys.readouterr().err
     assert (other / "thesis.txt").read_text() == "mine"
+
+
+def test_a_real_run_is_never_emptied(smoke, tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "a"
+    wrong = ["gate.rules=[{metric: x, rule: improves}]", "gate.file=null"]
+    code, _ = smoke(good, FakeTrainer(), "--out", str(folder), *wrong)
+    assert code == 1 and [p.name for p in folder.iterdir() if p.name != ".lock"] == [".smoke"]
+    claim(folder, resolve(load_recipe("quickstart", []).config), {})  # as the real run does
+    assert not (folder / ".smoke").exists()
+    for mark in (False, True):  # with the mark: as older versions left it
+        if mark:
+            (folder / ".smoke").touch()
+        assert main(["run", "quickstart", "--smoke", "--out", str(folder)]) == 2
+        assert "is not the folder of a smoke run" in capsys.readouterr().err
+        assert (folder / "config.yaml").is_file()
 
 
 def test_the_table_says_it_all(smoke, capsys, monkeypatch) -> None:

@@ -18,10 +18,11 @@ import benchmarks.micro_world.writers
 from backends.engines.engine import Completion, Request, Usage
 from benchmarks.micro_world.world import draw_instruction, held_out
 from harness.run import StopRun
+from harness.smoke.scale import batch_tried
 from harness.stages.candidates import candidates
 from harness.stages.judgments import judgments
-from harness.stages.pairs import pairs
-from harness.stages.prompts import check_shots, prompts
+from harness.stages.pairs import check_counts, least_pairs, pairs
+from harness.stages.prompts import check_shots, most_prompts, prompts
 from harness.stages.seed import keep_seed, read_seed
 from results.errors import UsageError
 from results.records import Candidate, Example, Message, Prompt
@@ -240,6 +241,16 @@ def test_killed_at_any_batch_the_step_ends_with_the_same_files(box) -> None:
     assert not any(name.endswith(".part") for name in expected)
 
 
+@pytest.mark.parametrize("odd", ["auto", [4, 8], 0, True, None])
+def test_a_batch_that_is_no_number_needs_one_pair(box, odd: object) -> None:
+    made = box("pairs.min_pairs=null", "prompts.count=[2]")
+    made.config.dpo.settings["batch_size"] = odd  # of a trainer from outside
+    assert least_pairs(made.run) == 1
+    made.config.dpo.settings["batch_size"] = 3
+    assert least_pairs(made.run) == 3
+    assert (batch_tried({"batch_size": odd}), batch_tried({"batch_size": 3})) == (8, 3)
+
+
 def rows(path: Path, *found: dict) -> str:
     path.write_text("".join(json.dumps(r) + "\n" for r in found))
     return f"prompts.path={path}"
@@ -251,8 +262,22 @@ def test_prompts_from_a_file_go_on_where_the_last_iteration_ended(box, tmp_path:
     taken = [[str(p.prompt) for p in prompts(made.run, k, IFT)] for k in (2, 3, 4)]
     assert taken == [["Question 0?", "Question 1?"], ["Question 2?", "Question 3?"],
                      ["Question 4?"]]  # fmt: skip
-    with pytest.raises(StopRun, match="5 prompts, all used by earlier iterations"):
-        prompts(made.run, 5, IFT)
+    assert [most_prompts(made.config.prompts, k) for k in (2, 3, 4, 5)] == [2, 2, 1, 0]
+
+
+def test_a_prompt_file_that_is_too_short_is_refused_before_the_run(box, tmp_path: Path) -> None:
+    path = rows(tmp_path / "p.jsonl", *({"prompt": f"Question {i}?"} for i in range(5)))
+    own = ["prompts.source=file", "prompts.count=[2]", path, "pairs.min_pairs=2"]
+    check_counts(box(*own, "iterations=3").run)
+    made = box(*own, "iterations=4")
+    left = r"p\.jsonl: M4 gets what is left of it, 1 prompts.* pairs\.min_pairs needs 2; "
+    with pytest.raises(UsageError, match=f"{left}add to the file, or lower"):
+        check_counts(made.run)
+    (made.run.iteration(3) / "checkpoint").mkdir(parents=True)  # file and settings are fixed
+    with pytest.raises(UsageError, match=rf"{left}choose a new --out with start=.*iter_3 and a fi"):
+        check_counts(made.run)
+    with pytest.raises(UsageError, match=r"M2 gets what is left of it, 5 prompts.* needs 6"):
+        check_counts(box(*own[:1], path, "prompts.count=[9]", "pairs.min_pairs=6").run)
 
 
 def test_prompts_of_a_file_never_share_an_id(box, tmp_path: Path) -> None:
