@@ -1,0 +1,91 @@
+"""srlm eval: the figures of a benchmark, from files that hold what a judge said."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Rows = list[dict[str, Any]]
+
+FORMATS = ("table", "md", "csv", "latex", "json")
+
+
+def add(commands: Any) -> None:
+    """Adds ``eval`` to the command line."""
+    command = commands.add_parser(
+        "eval",
+        help="figures of a benchmark from stored judgments",
+        description="The figures of AlpacaEval 2.0 from stored files, one row a model. Calls no "
+        "model and fetches nothing.",
+        epilog="exit codes: 0 done, 1 error, 2 usage. A figure whose files are missing is null, "
+        "with the reason.",
+    )
+    command.add_argument("--benchmark", required=True, metavar="NAME", help=", ".join(STORED))
+    command.add_argument(
+        "--annotations", type=Path, metavar="FILE", help="alpaca_eval2: what a judge said of pairs"
+    )
+    command.add_argument(
+        "--outputs", type=Path, metavar="FILE", help="alpaca_eval2: the model's model_outputs.json"
+    )
+    command.add_argument(
+        "--baseline-outputs", type=Path, metavar="FILE", help="alpaca_eval2: the baseline's"
+    )
+    command.add_argument("--seed", type=int, default=0, help="of the intervals (default: 0)")
+    command.add_argument("--format", choices=FORMATS, default="table")
+    command.add_argument("--json", action="store_true", help="the same as --format json")
+    command.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="key.sub=value",
+        help="alpaca_eval2: control.gamed=df_gamed.csv, control.c, control.coefficients, "
+        "control.difficulty, control.join, control.rounds",
+    )
+    command.set_defaults(do=_eval)
+
+
+def _eval(arguments: argparse.Namespace) -> int:
+    import difflib
+
+    from harness.rows import print_rows
+    from results.errors import UsageError
+
+    if arguments.benchmark not in STORED:
+        close = difflib.get_close_matches(arguments.benchmark, STORED, n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        raise UsageError(
+            f"--benchmark {arguments.benchmark!r}: no benchmark with stored files{meant} "
+            f"(there are: {', '.join(STORED)})"
+        )
+    if arguments.seed < 0:
+        raise UsageError(f"--seed: found {arguments.seed}, expected 0 or more")
+    rows = STORED[arguments.benchmark](arguments)
+    print_rows(rows, "json" if arguments.json else arguments.format)
+    return 0
+
+
+def _alpaca_eval2(arguments: argparse.Namespace) -> Rows:
+    from benchmarks.alpaca_eval2.stored import LengthControl, rows
+    from harness.config import Section
+    from harness.recipe import checked, read_overrides
+    from results.errors import UsageError
+
+    class Settings(Section):
+        control: LengthControl = LengthControl()
+
+    if arguments.annotations is None:
+        raise UsageError("eval --benchmark alpaca_eval2 needs --annotations FILE")
+    settings = checked(Settings, read_overrides(arguments.overrides), Path("eval"))
+    return rows(
+        arguments.annotations,
+        arguments.outputs,
+        arguments.baseline_outputs,
+        settings.control,
+        arguments.seed,
+    )
+
+
+STORED: dict[str, Callable[[argparse.Namespace], Rows]] = {"alpaca_eval2": _alpaca_eval2}
