@@ -34,6 +34,13 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--baseline-outputs", type=Path, metavar="FILE", help="alpaca_eval2: the baseline's"
     )
+    command.add_argument(
+        "--bridge",
+        type=Path,
+        metavar="FILE",
+        help="alpaca_eval2: annotations of the same pairs by another judge; says how far the two "
+        "agree instead",
+    )
     command.add_argument("--seed", type=int, default=0, help="of the intervals (default: 0)")
     command.add_argument("--format", choices=FORMATS, default="table")
     command.add_argument("--json", action="store_true", help="the same as --format json")
@@ -62,6 +69,8 @@ def _eval(arguments: argparse.Namespace) -> int:
         )
     if arguments.seed < 0:
         raise UsageError(f"--seed: found {arguments.seed}, expected 0 or more")
+    if arguments.bridge is not None:
+        return _bridge(arguments)
     rows = STORED[arguments.benchmark](arguments)
     print_rows(rows, "json" if arguments.json else arguments.format)
     return 0
@@ -86,6 +95,26 @@ def _alpaca_eval2(arguments: argparse.Namespace) -> Rows:
         settings.control,
         arguments.seed,
     )
+
+
+def _bridge(arguments: argparse.Namespace) -> int:
+    import json
+
+    from benchmarks.alpaca_eval2.bridge import bridge
+    from harness.rows import print_rows
+    from results.errors import UsageError
+    from results.leaderboard import as_json
+
+    if arguments.benchmark != "alpaca_eval2" or arguments.annotations is None:
+        raise UsageError("eval --bridge FILE needs --benchmark alpaca_eval2 and --annotations FILE")
+    found = bridge(arguments.annotations, arguments.bridge, arguments.seed)
+    if arguments.json or arguments.format == "json":
+        print(json.dumps(found, indent=2, default=as_json))
+        return 0
+    row = {**found, "model": ", ".join(found["models"]), "judge": f"{found['bridge']} for "
+           f"{found['judge']}"}  # fmt: skip
+    print_rows([row], arguments.format)
+    return 0
 
 
 STORED: dict[str, Callable[[argparse.Namespace], Rows]] = {"alpaca_eval2": _alpaca_eval2}

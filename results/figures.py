@@ -22,6 +22,10 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "n_wins_base": ("wins of baseline", "count"),
     "n_draws": ("draws", "count"),
     "n_total": ("total", "count"),
+    "offset": ("offset", "share"),
+    "win_rate_before": ("win rate before", "share"),
+    "win_rate_after": ("win rate after", "share"),
+    "model_kendall_tau": ("Kendall tau-b of models", "correlation"),
     "oracle_score": ("oracle score", "score"),
     "relevant": ("relevant", "share"),
     "substantial": ("substantial", "share"),
@@ -68,7 +72,7 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "pearson": ("Pearson", "correlation"),
 }
 # Metrics that come in groups ("categories.writing"): the kind of all in a group.
-GROUPS: dict[str, Kind] = {"datasets": "share", "categories": "score"}
+GROUPS: dict[str, Kind] = {"datasets": "share", "categories": "score", "offsets": "share"}
 DECIMALS: dict[Kind, int] = {
     "share": 1,
     "score": 2,
