@@ -34,6 +34,9 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "average": ("average", "score"),
     "first_turn": ("first turn", "score"),
     "second_turn": ("second turn", "score"),
+    "unscored": ("unscored", "count"),
+    "loss_rate": ("loss rate", "share"),
+    "win_rate_adjusted": ("win rate, ties half", "share"),
     "pairwise_accuracy": ("pairwise accuracy", "share"),
     "pairwise_accuracy_half_ties": ("pairwise accuracy, half ties", "share"),
     "five_best": ("5-best", "share"),
@@ -67,6 +70,17 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "human_agreement_without_ties": ("human agreement, without ties", "share"),
     "pearson": ("Pearson", "correlation"),
 }
+for _category in (
+    "writing",
+    "roleplay",
+    "reasoning",
+    "math",
+    "coding",
+    "extraction",
+    "stem",
+    "humanities",
+):
+    METRICS[f"categories.{_category}.win_rate_adjusted"] = (f"ties half, {_category}", "share")
 DECIMALS: dict[Kind, int] = {
     "share": 1,
     "score": 2,
