@@ -19,8 +19,8 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "eval",
         help="figures of a benchmark from stored judgments",
-        description="The figures of AlpacaEval 2.0 from stored files, one row a model. Calls no "
-        "model and fetches nothing.",
+        description="The figures of AlpacaEval 2.0 or MT-Bench from stored files, one row a model. "
+        "Calls no model and fetches nothing.",
         epilog="exit codes: 0 done, 1 error, 2 usage. A figure whose files are missing is null, "
         "with the reason.",
     )
@@ -40,6 +40,17 @@ def add(commands: Any) -> None:
         metavar="FILE",
         help="alpaca_eval2: annotations of the same pairs by another judge; says how far the two "
         "agree instead",
+    )
+    command.add_argument(
+        "--judgments",
+        type=Path,
+        metavar="FILE",
+        help="mt_bench: FastChat's judgments, of single answers or of pairs",
+    )
+    command.add_argument(
+        "--baseline",
+        metavar="MODEL",
+        help="mt_bench: of judgments of pairs, only those against this model",
     )
     command.add_argument("--seed", type=int, default=0, help="of the intervals (default: 0)")
     command.add_argument("--format", choices=FORMATS, default="table")
@@ -69,6 +80,7 @@ def _eval(arguments: argparse.Namespace) -> int:
         )
     if arguments.seed < 0:
         raise UsageError(f"--seed: found {arguments.seed}, expected 0 or more")
+    _refuse_others(arguments)
     if arguments.bridge is not None:
         return _bridge(arguments)
     rows = STORED[arguments.benchmark](arguments)
@@ -97,6 +109,38 @@ def _alpaca_eval2(arguments: argparse.Namespace) -> Rows:
     )
 
 
+def _mt_bench(arguments: argparse.Namespace) -> Rows:
+    from benchmarks.mt_bench import stored, stored_pairs
+    from benchmarks.mt_bench.stored_lines import is_pairwise
+    from results.errors import UsageError
+
+    if arguments.judgments is None:
+        raise UsageError("eval --benchmark mt_bench needs --judgments FILE")
+    if is_pairwise(arguments.judgments):
+        return stored_pairs.rows(arguments.judgments, arguments.seed, arguments.baseline)
+    if arguments.baseline is not None:
+        raise UsageError(
+            f"--baseline {arguments.baseline!r}: {arguments.judgments} has judgments of single "
+            "answers, expected pairs; leave it out"
+        )
+    return stored.rows(arguments.judgments, arguments.seed)
+
+
+def _refuse_others(arguments: argparse.Namespace) -> None:
+    """Raises UsageError on a file that the benchmark does not read: it would be passed over."""
+    from results.errors import UsageError
+
+    taken = TAKES[arguments.benchmark]
+    for option in sorted({option for options in TAKES.values() for option in options}):
+        if getattr(arguments, option) and option not in taken:
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in taken if name != OVERRIDES)
+            shown = arguments.overrides[0] if option == OVERRIDES else f"--{option}"
+            raise UsageError(
+                f"{shown.replace('_', '-')}: not for --benchmark {arguments.benchmark}, which "
+                f"takes {names}; leave it out"
+            )
+
+
 def _bridge(arguments: argparse.Namespace) -> int:
     import json
 
@@ -117,4 +161,12 @@ def _bridge(arguments: argparse.Namespace) -> int:
     return 0
 
 
-STORED: dict[str, Callable[[argparse.Namespace], Rows]] = {"alpaca_eval2": _alpaca_eval2}
+OVERRIDES = "overrides"
+STORED: dict[str, Callable[[argparse.Namespace], Rows]] = {
+    "alpaca_eval2": _alpaca_eval2,
+    "mt_bench": _mt_bench,
+}
+TAKES = {
+    "alpaca_eval2": ("annotations", "outputs", "baseline_outputs", "bridge", OVERRIDES),
+    "mt_bench": ("judgments", "baseline"),
+}

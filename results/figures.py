@@ -38,6 +38,9 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "average": ("average", "score"),
     "first_turn": ("first turn", "score"),
     "second_turn": ("second turn", "score"),
+    "unscored": ("unscored", "count"),
+    "loss_rate": ("loss rate", "share"),
+    "win_rate_adjusted": ("win rate, ties half", "share"),
     "pairwise_accuracy": ("pairwise accuracy", "share"),
     "pairwise_accuracy_half_ties": ("pairwise accuracy, half ties", "share"),
     "five_best": ("5-best", "share"),
@@ -90,10 +93,15 @@ def heading(name: str) -> str:
 
 
 def _known(name: str) -> tuple[str, Kind]:
-    """(heading, kind) of a metric; one in a group is called by its part alone."""
-    group, dot, part = name.partition(".")
+    """(heading, kind) of a metric; one in a group is called by its part ("writing"), or by its own
+    heading and the part where a part has several ("categories.writing.win_rate").
+    """
+    group, dot, rest = name.partition(".")
     if dot and group in GROUPS:
-        return part, GROUPS[group]
+        part, several, own = rest.partition(".")
+        if several and own in METRICS:
+            return f"{METRICS[own][0]}, {part}", METRICS[own][1]
+        return rest, GROUPS[group]
     return METRICS.get(name, (name, "plain"))
 
 
