@@ -159,9 +159,7 @@ def _why_not(model: Annotations, official: bool, control: LengthControl) -> str 
     """Why there is no length-controlled win rate, with the mend; null where there is one."""
     known = len(places())
     if not official:
-        return (
-            f"the prompts are not all among AlpacaEval's {known}, of which the difficulty is known"
-        )
+        return f"some prompts are none of AlpacaEval's {known}: their difficulty is not known"
     if model.baseline != BASELINE:
         return f"the baseline is {excerpt(model.baseline)!r}; upstream's files are of {BASELINE}"
     if len(model.rows) < known and control.join == "prompt":

@@ -35,7 +35,8 @@ def win_rates(found: Annotations, of: int, seed: int = 0) -> dict[str, Metric]:
         value.model_copy(update={"num": 1.0 if value.num > 0.5 else 0.5 if value.num == 0.5 else 0})
         for value in values
     ]
-    error = float(pd.Series(shares).sem()) if n > 1 else None
+    # Sorted, so that the order of the rows does not change a bit.
+    error = float(pd.Series(sorted(shares)).sem()) if n > 1 else None
     counted = f"prompts with a preference; {DROPPED}"
     return {
         "win_rate": ratio_metric(
