@@ -17,11 +17,15 @@ MODELS = {  # -> the C that upstream's published fit had chosen
 }
 
 
-def annotations_of(model: str) -> Path:
-    """The real annotations of one of ``MODELS`` by the official judge."""
+def annotations_name(model: str) -> str:
+    """The file of the real annotations of one of ``MODELS`` by the official judge."""
     tail = "__with_glm_preference" if model.startswith("vicuna") else ""
-    name = f"{model}__weighted_alpaca_eval_gpt4_turbo{tail}.json.gz"
-    return real_data("alpaca_eval", "annotations", name)
+    return f"{model}__weighted_alpaca_eval_gpt4_turbo{tail}.json.gz"
+
+
+def annotations_of(model: str) -> Path:
+    """Where it lies; without it the test is skipped."""
+    return real_data("alpaca_eval", "annotations", annotations_name(model))
 
 
 def row(prompt: str, preference: float | None, **more: Any) -> dict[str, Any]:

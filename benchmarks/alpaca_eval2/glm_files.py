@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.alpaca_eval2.length_control import Array, Gamed
 from benchmarks.alpaca_eval2.official import places
@@ -27,23 +27,19 @@ def read_gamed(path: Path) -> Gamed:
     """
     table = _table(path, COLUMNS)
     n = len(places())
-    place = np.array([_place(path, row, value, n) for row, value in enumerate(table["index"])])
+    place = _places(path, table["index"], n)
     lacking = sorted(set(range(n)) - set(place.tolist()))
     if lacking:
         raise SrlmError(
             f"{path}: found no row of {len(lacking)} of the {n} prompts (index {lacking[0]} first),"
             " expected two of each; get the file again"
         )
-    columns = {
-        key: np.array([_number(path, row, key, value) for row, value in enumerate(table[key])])
-        for key in COLUMNS
-        if key != "index"
-    }
+    columns = {key: _numbers(path, table, key) for key in COLUMNS if key != "index"}
     difficulty = np.full(n, np.nan)
     for row, (at, value) in enumerate(
         zip(place.tolist(), columns["instruction_difficulty"], strict=True)
     ):
-        if not math.isnan(difficulty[at]) and difficulty[at] != value:
+        if not np.isnan(difficulty[at]) and difficulty[at] != value:
             raise SrlmError(
                 f"{path}:{row + 2}: instruction_difficulty: found {value} after {difficulty[at]} "
                 f"for prompt {at}, expected one difficulty a prompt; get the file again"
@@ -60,15 +56,13 @@ def read_difficulty(path: Path) -> Array:
     if len(values) != n:
         raise SrlmError(f"{path}: found {len(values)} rows, expected {n}; get the file again")
     first = table[table.columns[0]]
-    for row, value in enumerate(first):
-        if first.name != "instruction_difficulty" and _place(path, row, value, n) != row:
+    if first.name != "instruction_difficulty":
+        for row in np.flatnonzero(_places(path, first, n) != np.arange(n)):
             raise SrlmError(
-                f"{path}:{row + 2}: found index {excerpt(value)}, expected {row}: the order of the "
-                "805 prompts; get the file again"
+                f"{path}:{row + 2}: found index {excerpt(str(first[row]))}, expected {row}: the "
+                "order of the 805 prompts; get the file again"
             )
-    return np.array(
-        [_number(path, row, "instruction_difficulty", v) for row, v in enumerate(values)]
-    )
+    return _numbers(path, table, "instruction_difficulty")
 
 
 def read_coefficients(path: Path, model: str) -> Array:
@@ -76,23 +70,23 @@ def read_coefficients(path: Path, model: str) -> Array:
     as it is not needed for the figure. SrlmError where there is no such model.
     """
     table = _table(path, WEIGHTS)
-    names = list(table[table.columns[0]])
+    names = list(map(str, table[table.columns[0]]))
     if model not in names:
         raise SrlmError(
             f"{path}: found no model {excerpt(model)!r} among {len(names)}, expected its published "
             "coefficients; leave coefficients out to fit them"
         )
     row = names.index(model)
-    psi, theta = (_number(path, row, key, table[key][row]) for key in WEIGHTS)
+    psi, theta = (_numbers(path, table, key)[row] for key in WEIGHTS)
     return np.array([0.0, psi, theta])
 
 
 def _table(path: Path, columns: Sequence[str]) -> Any:
-    """The CSV as text; SrlmError where it has not all of ``columns``."""
+    """The CSV; SrlmError where it has not all of ``columns``."""
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = pd.read_csv(path, keep_default_na=False)
     except OSError as error:
         raise unreadable(path, error, "a CSV file") from None
     except ValueError as error:
@@ -108,19 +102,25 @@ def _table(path: Path, columns: Sequence[str]) -> Any:
     return table
 
 
-def _place(path: Path, row: int, value: str, n: int) -> int:
-    if value.isascii() and value.isdigit() and int(value) < n:
-        return int(value)
-    raise SrlmError(
-        f"{path}:{row + 2}: index: found {excerpt(value)!r}, expected a place from 0 to {n - 1}"
-    )
+def _places(path: Path, column: Any, n: int) -> NDArray[np.intp]:
+    """A column of whole numbers from 0 to ``n`` - 1; SrlmError names the first that is none."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    for row in np.flatnonzero(~np.isin(numbers, np.arange(n))):
+        found = excerpt(str(column[row]))
+        raise SrlmError(
+            f"{path}:{row + 2}: index: found {found!r}, expected a place from 0 to {n - 1}"
+        )
+    return numbers.astype(np.intp)
 
 
-def _number(path: Path, row: int, key: str, value: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if math.isfinite(number):
-        return number
-    raise SrlmError(f"{path}:{row + 2}: {key}: found {excerpt(value)!r}, expected a finite number")
+def _numbers(path: Path, table: Any, key: str) -> Array:
+    """A column as finite numbers; SrlmError names the first that is none."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(table[key], errors="coerce").to_numpy(dtype=np.float64)
+    for row in np.flatnonzero(~np.isfinite(numbers)):
+        found = excerpt(str(table[key][row]))
+        raise SrlmError(f"{path}:{row + 2}: {key}: found {found!r}, expected a finite number")
+    return np.asarray(numbers)

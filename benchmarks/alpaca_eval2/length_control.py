@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.alpaca_eval2.logistic import fit, losses, sigmoid
+from benchmarks.alpaca_eval2.logistic import Features, cross_entropy, fit, sigmoid
 from results.stats import Ends, interval
 
 Array = NDArray[np.float64]
@@ -84,8 +84,10 @@ def controlled(judged: Judged, gamed: Gamed, c: float | None = None) -> LengthCo
         c: null = chosen by cross-validation.
     """
     x, target, weight = _rows(judged, gamed)
-    c = choose_c(x, target, weight) if c is None else c
-    w = fit(x[None], target, weight[None], np.array([c]))[0]
+    grid = GRID if c is None else np.array([c])
+    fitted = fit(x, target, np.repeat(weight[None], len(grid), axis=0), grid)
+    best = choose(x, target, weight, fitted) if c is None else 0
+    w, c = fitted[best], float(grid[best])
     by_prompt = predicted(w, gamed.difficulty[judged.place])
     return LengthControlled(float(by_prompt.mean()), w, by_prompt, c)
 
@@ -95,21 +97,22 @@ def predicted(coefficients: Array, difficulty: Array) -> Array:
     return sigmoid(coefficients[1] * difficulty + coefficients[2])
 
 
-def choose_c(x: Array, target: Array, weight: Array) -> float:
-    """The C of ``GRID`` with the least mean weighted loss over folds that were left out.
+def choose(x: Features, target: Array, weight: Array, fitted: Array) -> int:
+    """The place in ``GRID`` of the C with the least mean weighted loss over folds left out.
 
     The folds are those of scikit-learn's GroupKFold over rows, as alpaca-eval makes them: from the
     last row on, in turn. So the choice depends on the order of the rows, and with it, at the third
-    digit, the figure.
+    digit, the figure. ``fitted`` (10, 3), on all rows for each C, is near what a fold gives.
     """
     rows = len(target)
     fold = np.arange(rows)[::-1] % FOLDS
     left_out = fold == np.arange(FOLDS)[:, None]
     kept = np.repeat(np.where(left_out, 0.0, weight), len(GRID), axis=0)
-    w = fit(x[None], target, kept, np.tile(GRID, FOLDS))
-    lost = losses(x[None], target, w).reshape(FOLDS, len(GRID), rows) * weight
+    w = fit(x, target, kept, np.tile(GRID, FOLDS), np.tile(fitted, (FOLDS, 1)))
+    lost, _ = cross_entropy(x.products(w), target)
+    lost = lost.reshape(FOLDS, len(GRID), rows) * weight
     means = (lost * left_out[:, None]).sum(2) / left_out.sum(1)[:, None]
-    return float(GRID[means.mean(0).argmin()])
+    return int(means.mean(0).argmin())
 
 
 def bootstrap(judged: Judged, gamed: Gamed, found: LengthControlled, seed: int,
@@ -130,30 +133,29 @@ def bootstrap(judged: Judged, gamed: Gamed, found: LengthControlled, seed: int,
 
     def one_batch(counts: Array) -> Array:
         spread = _spread(judged.longer, counts)
-        lengths = np.tanh(judged.longer[scored] / spread[:, None])
-        features = np.repeat(x[None], len(counts), axis=0)
-        features[:, len(gamed.place) :, 0] = lengths
+        lengths = np.repeat(x.own, len(counts), axis=0)
+        lengths[:, len(gamed.place) :] = np.tanh(judged.longer[scored] / spread[:, None])
         theirs = GAMED_WEIGHT * np.where(owner < 0, 1.0, counts[:, owner])
         weight = np.concatenate([theirs, counts[:, scored]], axis=1)
-        w = fit(features, target, weight, np.full(len(counts), found.c), found.coefficients)
+        c = np.full(len(counts), found.c)
+        w = fit(Features(lengths, x.shared), target, weight, c, found.coefficients)
         shares = sigmoid(w[:, 1:2] * difficulty + w[:, 2:3])
         return np.asarray((counts * shares).sum(1) / counts.sum(1))
 
     return interval(np.eye(len(judged.place)), refitted, found.win_rate, seed, rounds)
 
 
-def _rows(judged: Judged, gamed: Gamed) -> tuple[Array, Array, Array]:
-    """Features (rows, 3), targets and weights (rows,): the gamed answers, then the model's scored
-    ones.
-    """
+def _rows(judged: Judged, gamed: Gamed) -> tuple[Features, Array, Array]:
+    """Features, targets and weights (rows,): the gamed answers, then the model's scored ones."""
     scored = np.isfinite(judged.preference)
-    lengths = np.tanh(judged.longer / judged.longer.std(ddof=1))
-    theirs = [np.tanh(gamed.length), gamed.difficulty[gamed.place], np.zeros(len(gamed.place))]
-    ours = [lengths, gamed.difficulty[judged.place], np.ones(len(lengths))]
-    x = np.concatenate([np.stack(theirs, 1), np.stack(ours, 1)[scored]])
+    lengths = np.tanh(judged.longer / judged.longer.std(ddof=1))[scored]
+    own = np.concatenate([np.tanh(gamed.length), lengths])
+    place = np.concatenate([gamed.place, judged.place[scored]])
+    one = np.concatenate([np.zeros(len(gamed.place)), np.ones(len(lengths))])
     target = np.concatenate([gamed.preference, judged.preference[scored]])
-    weight = np.concatenate([np.full(len(gamed.place), GAMED_WEIGHT), np.ones(scored.sum())])
-    return x, target, weight
+    weight = np.where(one > 0, 1.0, GAMED_WEIGHT)
+    features = Features(own[None], np.column_stack([gamed.difficulty[place], one]))
+    return features, target, weight
 
 
 def _spread(values: Array, counts: Array) -> Array:
