@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import judge_commands, monitor_command
+from harness import data_command, judge_commands, monitor_command
 from harness.guard import shadowed
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ def parser() -> argparse.ArgumentParser:
     judge_commands.add(commands)
 
     monitor_command.add(commands)
+
+    data_command.add(commands)
 
     board = commands.add_parser("leaderboard", help="tables from runs")
     board.add_argument("paths", nargs="+", type=Path, metavar="RUN", help="run folders")
