@@ -127,6 +127,29 @@ def test_a_cut_connection_is_gone_on_from_and_no_byte_is_sent_twice(server, fold
     assert server.sent() == len(BYTES)
 
 
+def test_while_bytes_come_it_is_not_given_up(server, folder, capsys) -> None:
+    server.files[TREES] = BYTES
+    server.cuts[TREES] = [10_000] * (3 * download.TRIES)
+    assert fetch_trees(capsys, server)[0] == 0
+    assert server.sent() == len(BYTES)
+
+
+def test_a_part_of_another_revision_is_not_gone_on_from(
+    server, folder, capsys, pinned, monkeypatch
+) -> None:
+    server.tags = False
+    server.files[RAW] = OTHER
+    server.cuts[RAW] = [100_000, 0, 0, 0, 0]
+    assert run(capsys, "fetch", "--from", server.url)[0] == 1
+    moved = pinned.model_copy(update={"revision": "1234567"})
+    monkeypatch.setattr(table, "outside_data", lambda: {"pinned": moved})
+    server.files[RAW.replace("abcdef0", "1234567")] = BYTES
+    server.requests.clear()
+    run(capsys, "fetch", "--from", server.url)
+    assert server.requests[0].wants is None
+    assert outside_file("pinned", "a.bin").read_bytes() == BYTES
+
+
 def test_cut_time_and_again_it_keeps_what_came_for_the_next_command(server, folder, capsys) -> None:
     server.files[TREES] = BYTES
     server.cuts[TREES] = [100_000, 0, 0, 0, 0]
@@ -145,10 +168,12 @@ def test_a_file_that_changed_meanwhile_is_begun_anew(server, folder, capsys) -> 
         server.cuts[TREES] = [100_000, 0, 0, 0, 0]
         server.if_range = if_range
         assert fetch_trees(capsys, server)[0] == 1
-        server.files[TREES], server.cuts = OTHER, {}
+        server.files[TREES], server.cuts = OTHER[:50_000], {}  # shorter than what came
+        server.requests.clear()
         assert fetch_trees(capsys, server)[0] == 0
+        assert len(server.requests) == (2 if if_range else 4)
         place = folder / "oasst1" / "trees.jsonl.gz"
-        assert place.read_bytes() == OTHER
+        assert place.read_bytes() == OTHER[:50_000]
         place.unlink()
         (folder / "manifest.json").unlink()
 
