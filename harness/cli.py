@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import eval_command, judge_commands, monitor_command
+from harness import data_command, eval_command, judge_commands, monitor_command
 from harness.guard import shadowed
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ def parser() -> argparse.ArgumentParser:
     monitor_command.add(commands)
 
     eval_command.add(commands)
+
+    data_command.add(commands)
 
     board = commands.add_parser("leaderboard", help="tables from runs")
     board.add_argument("paths", nargs="+", type=Path, metavar="RUN", help="run folders")

@@ -27,6 +27,7 @@ from benchmarks.alpaca_eval2.length_control import (
 )
 from benchmarks.alpaca_eval2.official import place, places
 from benchmarks.alpaca_eval2.win_rate import average_length, by_dataset, unscored, win_rates
+from benchmarks.outside_data import outside_file
 from results.errors import SrlmError, UsageError
 from results.records import Metric
 from results.stats import Ends
@@ -38,9 +39,9 @@ BASELINE = "gpt4_1106_preview"  # whose verbose and concise answers upstream's f
 class LengthControl(BaseModel):
     """How the length-controlled win rate is had.
 
-    ``gamed``: upstream's df_gamed.csv, for a fit. ``coefficients``: a CSV of published ones,
-    instead of a fit. ``difficulty``: upstream's instruction_difficulty.csv; null = that of
-    ``gamed``. ``c``: of the fit, > 0; null = by cross-validation. ``join``: ``prompt`` finds the
+    ``gamed``: upstream's df_gamed.csv, for a fit; null = as ``srlm data fetch`` got it.
+    ``coefficients``: a CSV of published ones, instead of a fit. ``difficulty``: upstream's
+    instruction_difficulty.csv, for these; null = as in ``gamed``, or as fetched. ``c``: of the fit, > 0; null = by cross-validation. ``join``: ``prompt`` finds the
     difficulty of a row by its prompt, ``position`` takes the row number, as upstream does (the
     published figures of incomplete sets are such). ``rounds``: of the bootstrap that refits.
     """
@@ -137,6 +138,8 @@ def _length_controlled(model: Annotations, of: int, official: bool, control: Len
         )
 
     why = _why_not(model, official, control)
+    if why is None:
+        control, why = _with_files(control)
     if why is not None:
         return {
             name: metric(name, None, (None, None), why)
@@ -169,15 +172,6 @@ def _why_not(model: Annotations, official: bool, control: LengthControl) -> str 
         )
     if not any(row.share is not None for row in model.rows):
         return "no row has a preference"
-    if control.coefficients is None and control.gamed is None:
-        return (
-            "the fit needs df_gamed.csv of the data set tatsu-lab/alpaca_eval: control.gamed=FILE"
-        )
-    if control.difficulty is None and control.gamed is None:
-        return (
-            "the published coefficients need instruction_difficulty.csv of the data set "
-            "tatsu-lab/alpaca_eval: control.difficulty=FILE"
-        )
     return None
 
 

@@ -16,7 +16,10 @@ from results.errors import SrlmError
 from results.lines import numbered_records
 from results.text import excerpt
 
-WHERE = "fastchat/llm_judge/data of FastChat's repository (its wheel does not have it)"
+WHERE = (
+    "fastchat/llm_judge/data of FastChat's repository (its wheel does not have it): "
+    "srlm data fetch mt_bench"
+)
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 

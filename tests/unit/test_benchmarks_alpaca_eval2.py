@@ -248,8 +248,8 @@ TWO = [row(p, 2.0, **OFFICIAL) for p in "pq"]
     ("control", "found", "said"),
     [
         (LengthControl(), [row("a", 2.0)], "some prompts are none of AlpacaEval's 2"),
-        (LengthControl(), TWO, "the fit needs df_gamed.csv"),
-        (LengthControl(coefficients=Path("x")), TWO, "need instruction_difficulty.csv"),
+        (LengthControl(), TWO, "df_gamed.csv: missing; get it with: srlm data fetch alpaca_eval"),
+        (LengthControl(coefficients=Path("x")), TWO, "or name it: control.difficulty=FILE"),
         (LengthControl(), TWO[:1], "1 of 2 prompts are there"),
         (LengthControl(), [row(p, 2.0) for p in "pq"], "the baseline is 'base'"),
         (LengthControl(), [row(p, None, **OFFICIAL) for p in "pq"], "no row has a preference"),
@@ -260,6 +260,7 @@ def test_why_there_is_no_length_control(
     found: list[dict[str, Any]], said: str,
 ) -> None:  # fmt: skip
     two = {"p": 0, "q": 1}
+    monkeypatch.setenv("SRLM_DATA", str(tmp_path))
     monkeypatch.setattr("benchmarks.alpaca_eval2.stored.place", two.get)
     monkeypatch.setattr("benchmarks.alpaca_eval2.stored.places", lambda: two)
     metric = rows(write(tmp_path / "a.json", found), control=control)[0]["metrics"]["lc_win_rate"]
