@@ -41,9 +41,10 @@ class LengthControl(BaseModel):
 
     ``gamed``: upstream's df_gamed.csv, for a fit; null = as ``srlm data fetch`` got it.
     ``coefficients``: a CSV of published ones, instead of a fit. ``difficulty``: upstream's
-    instruction_difficulty.csv, for these; null = as in ``gamed``, or as fetched. ``c``: of the fit, > 0; null = by cross-validation. ``join``: ``prompt`` finds the
-    difficulty of a row by its prompt, ``position`` takes the row number, as upstream does (the
-    published figures of incomplete sets are such). ``rounds``: of the bootstrap that refits.
+    instruction_difficulty.csv, for these; null = as in ``gamed``, or as fetched. ``c``: of the fit,
+    > 0; null = by cross-validation. ``join``: ``prompt`` finds the difficulty of a row by its
+    prompt, ``position`` takes the row number, as upstream does (the published figures of incomplete
+    sets are such). ``rounds``: of the bootstrap that refits.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -175,6 +176,22 @@ def _why_not(model: Annotations, official: bool, control: LengthControl) -> str 
     return None
 
 
+def _with_files(control: LengthControl) -> tuple[LengthControl, str | None]:
+    """``control`` with the file that it needs from the data folder where none is named; and what is
+    missing and how to get it, null where nothing is.
+    """
+    named = (control.gamed, control.difficulty if control.coefficients else None)
+    if any(path is not None for path in named):
+        return control, None
+    key, file = "gamed", "df_gamed.csv"
+    if control.coefficients is not None:
+        key, file = "difficulty", "instruction_difficulty.csv"
+    try:
+        return control.model_copy(update={key: outside_file("alpaca_eval", file)}), None
+    except SrlmError as error:
+        return control, f"{error}; or name it: control.{key}=FILE"
+
+
 def _controlled(model: Annotations, control: LengthControl, seed: int) -> tuple[Array, Ends, str]:
     """The preference at equal length by prompt, the interval of its mean, and the convention."""
     ordered = list(model.rows)
@@ -187,11 +204,11 @@ def _controlled(model: Annotations, control: LengthControl, seed: int) -> tuple[
         published = read_coefficients(control.coefficients, model.model)
         difficulty = read_difficulty(control.difficulty) if control.difficulty else None
         if difficulty is None:
-            assert gamed is not None  # _why_not
+            assert gamed is not None  # _with_files
             difficulty = gamed.difficulty
         said = f"preference at equal length by published coefficients{joined}"
         return predicted(published, difficulty[at]), (None, None), said
-    assert gamed is not None  # _why_not
+    assert gamed is not None  # _with_files
     judged = Judged(
         at,
         np.array([float(len(row.output_1) - len(row.output_2)) for row in ordered]),
