@@ -30,6 +30,7 @@ bench: setup
 	$(BIN)/python -m tests.proofs.bench
 	$(BIN)/python -m tests.proofs.prefill
 	$(BIN)/python -m tests.proofs.metrics
+	$(BIN)/python -m tests.proofs.length_control
 	$(BIN)/python -m tests.proofs.engines
 
 engines: setup
@@ -69,6 +70,7 @@ own-model: setup
 
 published: setup
 	$(BIN)/python -m tests.proofs.published
+	$(BIN)/python -m tests.proofs.published_benchmarks
 
 parse-corpus: setup
 	$(BIN)/python -m tests.proofs.parse_corpus

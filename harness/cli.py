@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import judge_commands, monitor_command
+from harness import data_command, eval_command, judge_commands, monitor_command
 from harness.guard import shadowed
 
 if TYPE_CHECKING:
@@ -81,6 +81,10 @@ def parser() -> argparse.ArgumentParser:
     judge_commands.add(commands)
 
     monitor_command.add(commands)
+
+    eval_command.add(commands)
+
+    data_command.add(commands)
 
     board = commands.add_parser("leaderboard", help="tables from runs")
     board.add_argument("paths", nargs="+", type=Path, metavar="RUN", help="run folders")
@@ -188,6 +192,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from harness.display import Display
     from harness.loop import loop
     from harness.resolve import resolve
+    from harness.rows import print_rows
     from harness.run import Run
     from results.store import RunLock
 
@@ -201,7 +206,7 @@ def _run(arguments: argparse.Namespace) -> int:
         finally:
             run.close()
         display.note("")
-        _print_rows(outcome.rows, "json" if arguments.json else "table")
+        print_rows(outcome.rows, "json" if arguments.json else "table")
         display.note(outcome.message)
         display.note(f"run folder: {folder}")
         display.note(display.clock.split())
@@ -263,28 +268,10 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _leaderboard(arguments: argparse.Namespace) -> int:
-    from harness.rows import rows_of
+    from harness.rows import print_rows, rows_of
 
-    _print_rows(rows_of(arguments.paths), "json" if arguments.json else arguments.format)
+    print_rows(rows_of(arguments.paths), "json" if arguments.json else arguments.format)
     return 0
-
-
-def _print_rows(rows: list[dict[str, Any]], form: str) -> None:
-    from results import leaderboard
-
-    if form == "table":
-        from rich.console import Console
-
-        console = Console()
-        console.print(leaderboard.to_rich(rows, console.width))
-        return
-    write = {
-        "md": leaderboard.to_markdown,
-        "csv": leaderboard.to_csv,
-        "latex": leaderboard.to_latex,
-        "json": leaderboard.to_json,
-    }[form]
-    print(write(rows).rstrip("\n"))
 
 
 def _config_show(arguments: argparse.Namespace) -> int:

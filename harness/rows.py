@@ -1,4 +1,4 @@
-"""From run folders to leaderboard rows."""
+"""From run folders to leaderboard rows, and to the terminal."""
 
 from __future__ import annotations
 
@@ -72,6 +72,25 @@ def rows_of(paths: list[Path]) -> list[dict[str, Any]]:
     if not rows:
         raise UsageError("no model of these runs has been evaluated yet; finish a run first")
     return rows
+
+
+def print_rows(rows: list[dict[str, Any]], form: str) -> None:
+    """Prints leaderboard rows on stdout as ``form``: table, md, csv, latex or json."""
+    from results import leaderboard
+
+    if form == "table":
+        from rich.console import Console
+
+        console = Console()
+        console.print(leaderboard.to_rich(rows, console.width))
+        return
+    write = {
+        "md": leaderboard.to_markdown,
+        "csv": leaderboard.to_csv,
+        "latex": leaderboard.to_latex,
+        "json": leaderboard.to_json,
+    }[form]
+    print(write(rows).rstrip("\n"))
 
 
 def _row(

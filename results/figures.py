@@ -22,6 +22,10 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "n_wins_base": ("wins of baseline", "count"),
     "n_draws": ("draws", "count"),
     "n_total": ("total", "count"),
+    "offset": ("offset", "share"),
+    "win_rate_before": ("win rate before", "share"),
+    "win_rate_after": ("win rate after", "share"),
+    "model_kendall_tau": ("Kendall tau-b of models", "correlation"),
     "oracle_score": ("oracle score", "score"),
     "relevant": ("relevant", "share"),
     "substantial": ("substantial", "share"),
@@ -29,11 +33,14 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "clear": ("clear", "share"),
     "concise": ("concise", "share"),
     "mean_length": ("mean length", "length"),
-    "avg_length": ("mean length", "length"),
+    "avg_length": ("mean length", "count"),
     "unscored_rate": ("unscored", "share"),
     "average": ("average", "score"),
     "first_turn": ("first turn", "score"),
     "second_turn": ("second turn", "score"),
+    "unscored": ("unscored", "count"),
+    "loss_rate": ("loss rate", "share"),
+    "win_rate_adjusted": ("win rate, ties half", "share"),
     "pairwise_accuracy": ("pairwise accuracy", "share"),
     "pairwise_accuracy_half_ties": ("pairwise accuracy, half ties", "share"),
     "five_best": ("5-best", "share"),
@@ -67,6 +74,8 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "human_agreement_without_ties": ("human agreement, without ties", "share"),
     "pearson": ("Pearson", "correlation"),
 }
+# Metrics that come in groups ("categories.writing"): the kind of all in a group.
+GROUPS: dict[str, Kind] = {"datasets": "share", "categories": "score", "offsets": "share"}
 DECIMALS: dict[Kind, int] = {
     "share": 1,
     "score": 2,
@@ -79,15 +88,28 @@ DECIMALS: dict[Kind, int] = {
 
 def heading(name: str) -> str:
     """Returns a metric's heading, its own name when we do not know it; shares say percent."""
-    text, kind = METRICS.get(name, (name, "plain"))
+    text, kind = _known(name)
     return f"{text} %" if kind == "share" else text
+
+
+def _known(name: str) -> tuple[str, Kind]:
+    """(heading, kind) of a metric; one in a group is called by its part ("writing"), or by its own
+    heading and the part where a part has several ("categories.writing.win_rate").
+    """
+    group, dot, rest = name.partition(".")
+    if dot and group in GROUPS:
+        part, several, own = rest.partition(".")
+        if several and own in METRICS:
+            return f"{METRICS[own][0]}, {part}", METRICS[own][1]
+        return rest, GROUPS[group]
+    return METRICS.get(name, (name, "plain"))
 
 
 def number(name: str, value: float | None) -> str:
     """Returns one number of metric ``name`` in its table unit; a dash for null."""
     if value is None:
         return NULL
-    kind = METRICS.get(name, ("", "plain"))[1]
+    kind = _known(name)[1]
     if kind == "plain" and isinstance(value, int):
         return str(value)
     # "+ 0.0" turns a rounded -0.0 into 0.0.
@@ -96,7 +118,7 @@ def number(name: str, value: float | None) -> str:
 
 def table_value(name: str, value: float) -> float:
     """Returns ``value`` in the unit of a table: shares times 100, else as it is."""
-    return 100 * value if METRICS.get(name, ("", "plain"))[1] == "share" else value
+    return 100 * value if _known(name)[1] == "share" else value
 
 
 def cell(name: str, metric: Mapping[str, Any] | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -127,6 +128,12 @@ def read_model(path: Path, model: type[M]) -> M:
             f"{path}: {where}: {first['msg']}; not a {model.__name__} of this version, restore "
             "the file or remove it and run again"
         ) from error
+
+
+def file_sha256(path: Path) -> str:
+    """Returns the sha256 (64 hex digits) of the file as it lies there."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def parse_json(data: bytes, nan: bool = False) -> Any:

@@ -38,7 +38,7 @@ def to_json(rows: Sequence[Row]) -> str:
     Raises SrlmError on NaN or an infinity.
     """
     try:
-        return json.dumps({"rows": list(rows)}, indent=2, allow_nan=False, default=_json)
+        return json.dumps({"rows": list(rows)}, indent=2, allow_nan=False, default=as_json)
     except ValueError as error:
         raise SrlmError(f"leaderboard: a figure is not finite ({error}), expected null") from None
 
@@ -196,7 +196,8 @@ def _csv(value: Any) -> Any:
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
-def _json(value: object) -> Any:
+def as_json(value: object) -> Any:
+    """The ``default`` of ``json.dumps``: a model as its data; ValueError on anything else."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     raise ValueError(f"{type(value).__name__} is not JSON data")

@@ -21,10 +21,17 @@ class RunLock:
     written (a start that was refused) it goes when the block ends, and so do the folders it made.
 
     Raises SrlmError on entry, naming the folder and the process that holds it.
+
+    Args:
+        run: the folder.
+        what: what it is to the user, in messages.
+        option: the option that names another folder, in messages.
     """
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, what: str = "this run", option: str = "--out") -> None:
         self.run = run
+        self.what = what
+        self.option = option
         self._fd: int | None = None
         self._made: list[Path] = []
 
@@ -68,14 +75,14 @@ class RunLock:
             holder = os.pread(fd, 300, 0).decode(errors="replace").strip() or "another process"
             os.close(fd)
             raise SrlmError(
-                f"{self.run}: this run is being written by {holder}; "
-                "wait for it, stop it, or choose another folder with --out"
+                f"{self.run}: {self.what} is being written by {holder}; "
+                f"wait for it, stop it, or choose another folder with {self.option}"
             ) from None
         except OSError as error:
             os.close(fd)
             raise SrlmError(
                 f"{path}: this file system has no file locks ({error.strerror}); "
-                "choose a folder on another disk with --out"
+                f"choose a folder on another disk with {self.option}"
             ) from None
         return fd
 

@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.human_data.json_array import is_json_array, read_json_array
 from benchmarks.human_data.source import Row
 from results.errors import SrlmError, UsageError
+from results.files import file_sha256
 from results.lines import read_json_lines
 from results.plugins import require
 from results.text import excerpt
@@ -69,12 +70,6 @@ def open_rows(path_or_id: str) -> Opened:
         raise UsageError(f"{path}: found an archive; unpack it and name a file in it")
     rows = read_json_array(path) if is_json_array(path) else read_json_lines(path, nan=True)
     return Opened(path, path.name, rows, lambda: file_sha256(path))
-
-
-def file_sha256(path: Path) -> str:
-    """Returns the sha256 (64 hex digits) of the file as it lies there."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _votes_in(folder: Path) -> Path:

@@ -10,11 +10,12 @@ from typing import Any, Literal
 from benchmarks.human_data.checks import Pair, Ranked, usable_pairs, usable_ranked
 from benchmarks.human_data.formats import FORMATS, split_format, tell_format
 from benchmarks.human_data.notes import Notes
-from benchmarks.human_data.opening import Opened, file_sha256, open_rows
+from benchmarks.human_data.opening import Opened, open_rows
 from benchmarks.human_data.source import Reader, Row, Source
 from judges.labels import LabelledPair
 from judges.rankings import RankedPrompt
 from results.errors import UsageError
+from results.files import file_sha256
 from results.weights import text_hash
 
 

@@ -23,12 +23,18 @@ from judges.spec import JudgeSpec, list_specs, load_spec
 from results.errors import UsageError
 from results.records import Metric, Unscored
 from results.stats import ratio_metric
+from tests.mt_bench_files import write_files
 
 # What a part needs to be opened; a new part without an entry here fails, and gets one.
 OPTIONS: dict[str, dict[str, Any]] = {
     "trl": {},
     "micro_world": {"items": 3, "rankings": 1},
     "judge_agreement": {"rankings": "rankings.jsonl"},
+    "mt_bench": {
+        "questions": "question.jsonl",
+        "references": "reference.jsonl",
+        "judge_prompts": "judge_prompts.jsonl",
+    },
 }
 SOURCE_OPTIONS: dict[str, dict[str, Any]] = {"micro_world": {"ift": 3, "eft": 6}}
 
@@ -82,6 +88,7 @@ def test_benchmarks(name: str, tmp_path: Path, monkeypatch) -> None:
     answers = [{"id": str(i), "text": "x", "rank": i} for i in range(2)]
     ranked = {"id": "p", "prompt": "q", "responses": answers}
     Path("rankings.jsonl").write_text(json.dumps(ranked) + "\n")
+    write_files(tmp_path)
     benchmark = open_benchmark(name, OPTIONS[name])
     check(benchmark, Benchmark)
     assert benchmark.name == name

@@ -12,7 +12,7 @@ import json
 import re
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -294,11 +294,15 @@ def last_number(text: str) -> float:
 
 def main() -> int:
     """Prints the table; 1 when a row differs or there are no data."""
-    data = real_data_path()
+    return show(real_data_path(), reproduced)
+
+
+def show(data: Path, rows_of: Callable[[Path], Iterator[Row]]) -> int:
+    """Prints what ``rows_of`` makes of the data; the exit code."""
     if not data.is_dir():
         print(f"real data is not here: {data}; set SRLM_REAL_DATA to its folder", file=sys.stderr)
         return 1
-    rows = list(reproduced(data))
+    rows = list(rows_of(data))
     wide = [max(len(text) for text in column) for column in zip(*map(cells, rows), strict=True)]
     for row in rows:
         print("  ".join(text.ljust(n) for text, n in zip(cells(row), wide, strict=True)).rstrip())

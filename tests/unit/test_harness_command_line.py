@@ -15,9 +15,10 @@ from harness.cli import main
 from harness.guard import PACKAGES, shadowed
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = [[], ["run"], ["leaderboard"], ["config"], ["config", "show"], ["ls"]]
+COMMANDS = [[], ["run"], ["leaderboard"], ["config"], ["config", "show"], ["ls"], ["data"],
+            ["data", "fetch"]]  # fmt: skip
 LATE = ("torch", "numpy", "pandas", "pydantic", "transformers", "datasets", "trl", "scipy", "rich",
-        "yaml")  # fmt: skip
+        "yaml", "httpx2")  # fmt: skip
 
 
 def refused(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
