@@ -1,0 +1,127 @@
+"""srlm eval from stored files: what is printed, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from tests.alpaca_files import row, write
+
+
+@pytest.fixture
+def annotations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SRLM_DATA", str(tmp_path / "data"))
+    return write(tmp_path / "a.json", [row("a", 2.0), row("b", 1.5), row("c", None)])
+
+
+def test_alpaca_eval_as_json(annotations: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(
+        ["eval", "--benchmark", "alpaca_eval2", "--annotations", str(annotations), "--json"]
+    )
+    printed = capsys.readouterr()
+    (found,) = json.loads(printed.out)["rows"]
+    assert (code, printed.err) == (0, "")
+    assert {key: found[key] for key in ("model", "benchmark", "judge", "n", "baseline")} == {
+        "model": "tested",
+        "benchmark": "alpaca_eval2",
+        "judge": "judge",
+        "n": 2,
+        "baseline": "base",
+    }
+    assert found["metrics"]["win_rate"]["value"] == 0.75
+    assert found["metrics"]["lc_win_rate"]["value"] is None
+    assert found["metrics"]["lc_win_rate"]["reason"]
+    assert found["unscored"] == {"n": 1, "of": 3, "reasons": {"no_preference": 1}}
+
+
+@pytest.mark.parametrize("form", ["table", "md", "csv", "latex", "json"])
+def test_every_format(annotations: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["eval", "--benchmark", "alpaca_eval2", "--annotations", str(annotations)]
+    assert main([*words, "--format", form]) == 0
+    assert "tested" in capsys.readouterr().out
+
+
+def test_bridge(annotations: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = write(
+        tmp_path / "o.json", [row("a", 1.0, annotator="other"), row("b", 1.5, annotator="other")]
+    )
+    words = ["eval", "--benchmark", "alpaca_eval2", "--annotations", str(annotations)]
+    assert main([*words, "--bridge", str(other), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["judge"], found["bridge"], found["n"]) == ("judge", "other", 2)
+    assert found["metrics"]["agreement"]["value"] == 0.5
+    assert found["metrics"]["offset"]["value"] == -0.5
+    assert main([*words, "--bridge", str(other)]) == 0
+    assert "agreement %" in capsys.readouterr().out
+
+
+def test_mt_bench_single_and_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    single = tmp_path / "single.jsonl"
+    single.write_text(
+        "".join(
+            json.dumps(
+                {
+                    "question_id": q,
+                    "model": "m",
+                    "judge": ["gpt-4", "single-v1"],
+                    "turn": 1,
+                    "user_prompt": "x",
+                    "judgment": "[[7]]",
+                    "score": 7 + q - 81,
+                }
+            )
+            + "\n"
+            for q in (81, 82)
+        )
+    )
+    assert main(["eval", "--benchmark", "mt_bench", "--judgments", str(single), "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["rows"]
+    assert found["metrics"]["average"]["value"] == 7.5
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text(
+        json.dumps(
+            {
+                "question_id": 81,
+                "model_1": "m",
+                "model_2": "b",
+                "g1_winner": "model_1",
+                "g2_winner": "model_1",
+                "judge": ["gpt-4", "pair-v2"],
+                "turn": 1,
+            }
+        )
+        + "\n"
+    )
+    words = ["eval", "--benchmark", "mt_bench", "--judgments", str(pairs), "--baseline", "b"]
+    assert main([*words, "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (found["model"], found["metrics"]["win_rate"]["value"]) == ("m", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--benchmark", "alpaca_eval"], 2, "did you mean 'alpaca_eval2'?"),
+        (["--benchmark", "alpaca_eval2"], 2, "needs --annotations FILE"),
+        (["--benchmark", "mt_bench"], 2, "needs --judgments FILE"),
+        (["--benchmark", "mt_bench", "--annotations", "x"], 2, "--annotations: not for"),
+        (["--benchmark", "mt_bench", "control.c=1"], 2, "control.c=1: not for --benchmark"),
+        (["--benchmark", "alpaca_eval2", "--judgments", "x"], 2, "--judgments: not for"),
+        (["--benchmark", "alpaca_eval2", "--bridge", "x"], 2, "needs --benchmark alpaca_eval2 and"),
+        (["--benchmark", "alpaca_eval2", "--annotations", "x", "control.gamd=y"], 2, "'gamed'"),
+        (["--benchmark", "alpaca_eval2", "--annotations", "x", "control.c=0"], 2, "control.c"),
+        (["--benchmark", "alpaca_eval2", "--annotations", "x", "--seed", "-1"], 2, "--seed"),
+        (["--benchmark", "alpaca_eval2", "--annotations", "missing.json"], 1, "no such file"),
+    ],
+)
+def test_what_is_refused(
+    words: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", *words, "--json"]) == code
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert said in printed.err
+    assert printed.err.count("\n") == 1
