@@ -42,6 +42,7 @@ _CHANGES = {
     "grown_phrase": "share of candidates with the phrase that grew most, minus that of the "
     "iteration before",
 }
+UNFILTERED = ("error", "surplus")  # reasons to drop a prompt that say nothing about it
 RECORDS = ("prompts.jsonl", "candidates.jsonl", "judgments.jsonl", "pairs.jsonl")
 
 
@@ -177,10 +178,12 @@ def measure(folder: Path, config: RunConfig, spec: JudgeSpec, k: int) -> Monitor
 
 
 def _dropped(step: Step) -> Pooled:
-    """The share of prompts that a filter dropped."""
+    """The share of written prompts that a filter dropped; no filter says ``UNFILTERED``."""
     values = [
         Value(prompt_id=p.id, metric="prompts_dropped", num=p.status == "dropped", cluster=p.id)
         for p in step.prompts
+        if p.reason not in UNFILTERED
     ]
-    n = len(values)
-    return prompt_ratio("prompts_dropped", values, n, n, "share of prompts dropped", share=True)
+    n, of = len(values), len(step.prompts)
+    what = "share of prompts that a filter dropped, failed calls and surplus left out"
+    return prompt_ratio("prompts_dropped", values, n, of, what, share=True)

@@ -128,6 +128,19 @@ def test_what_is_made_is_kept_and_read_again(make, capsys) -> None:
     assert said(capsys, str(folder)) == first and kept.read_bytes() == before
 
 
+def test_failed_calls_and_surplus_are_no_dropped_prompts(make, capsys) -> None:
+    folder = make("run")
+    file = RecordFile(folder / "iter_3" / "prompts.jsonl", Prompt)
+    spare = [
+        Prompt(id=f"{reason}{i}", prompt="", source="s", status="dropped", reason=reason)
+        for reason in ("error", "surplus")
+        for i in range(9)
+    ]
+    file.replace([*file.read(), *spare])
+    metric = said(capsys, str(folder))["runs"][0]["iterations"][1]["metrics"]["prompts_dropped"]
+    assert metric["value"] == pytest.approx(1 / 41) and (metric["n"], metric["of"]) == (41, 59)
+
+
 def test_side_by_side_names_what_tells_two_runs_apart(make, capsys) -> None:
     one, two = make("one"), make("two", level=4.0)
     found = {(d["k"], d["monitor"]): d for d in said(capsys, str(one), str(two))["differences"]}
