@@ -10,6 +10,7 @@ from judges.pointwise import mean_scores
 from judges.predecessor import predecessor_figures
 from judges.spec import JudgeSpec
 from results.diversity import Phrase, most_grown, phrases
+from results.figures import kind_of
 from results.files import read_model
 from results.lines import read_json_lines, read_jsonl
 from results.pooled import Pooled, prompt_ratio
@@ -82,10 +83,14 @@ def by_category(now: EvaluationFolder, metric: str | None) -> list[Pooled]:
     for value in now.of(metric):
         if value.category is not None:
             groups.setdefault(value.category, []).append(value)
+    # A benchmark from outside may call a difference what we call a share.
+    share = metric is not None and kind_of(metric) == "share"
+    share &= all(0 <= v.num <= v.den for found in groups.values() for v in found)
     return [
-        prompt_ratio(category, found, len(found), len(found), f"{metric} on {category} prompts")
+        prompt_ratio(category, found, len(found), len(found), f"{metric} on {category} prompts",
+                     share=share)
         for category, found in sorted(groups.items())
-    ]
+    ]  # fmt: skip
 
 
 def judge_figures(

@@ -77,17 +77,22 @@ DECIMALS: dict[Kind, int] = {
 }
 
 
+def kind_of(name: str) -> Kind:
+    """Returns the kind of metric ``name``, ``plain`` when we do not know it."""
+    return METRICS.get(name, ("", "plain"))[1]
+
+
 def heading(name: str) -> str:
     """Returns a metric's heading, its own name when we do not know it; shares say percent."""
-    text, kind = METRICS.get(name, (name, "plain"))
-    return f"{text} %" if kind == "share" else text
+    text = METRICS.get(name, (name,))[0]
+    return f"{text} %" if kind_of(name) == "share" else text
 
 
 def number(name: str, value: float | None) -> str:
     """Returns one number of metric ``name`` in its table unit; a dash for null."""
     if value is None:
         return NULL
-    kind = METRICS.get(name, ("", "plain"))[1]
+    kind = kind_of(name)
     if kind == "plain" and isinstance(value, int):
         return str(value)
     # "+ 0.0" turns a rounded -0.0 into 0.0.
@@ -96,7 +101,7 @@ def number(name: str, value: float | None) -> str:
 
 def table_value(name: str, value: float) -> float:
     """Returns ``value`` in the unit of a table: shares times 100, else as it is."""
-    return 100 * value if METRICS.get(name, ("", "plain"))[1] == "share" else value
+    return 100 * value if kind_of(name) == "share" else value
 
 
 def cell(name: str, metric: Mapping[str, Any] | None) -> str:

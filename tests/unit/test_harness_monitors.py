@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,11 +12,13 @@ from types import SimpleNamespace
 import pytest
 
 import harness.stages.monitors as stage
+from harness.anchored import EvaluationFolder, by_category
 from harness.cli import main
 from harness.recipe import load_recipe
 from harness.run import run_spec
-from results.monitors import MONITORS
-from results.records import Candidate, Evaluated, Judgment, Pair, Prompt, Unscored, Value
+from results.monitors import MONITORS, common_anchor, heading, shown
+from results.pooled import pooled_metrics
+from results.records import Candidate, Evaluated, Judgment, Metric, Pair, Prompt, Unscored, Value
 from results.store import RecordFile, write_json
 
 CONFIG = """
@@ -150,7 +153,39 @@ def test_side_by_side_names_what_tells_two_runs_apart(make, capsys) -> None:
     assert found[3, "distinct_1"]["apart"] is None
     assert main(["monitors", str(one), str(two)]) == 0
     table = capsys.readouterr().out
-    assert "tell the runs apart" in table and "win_rate by category" in table
+    assert "tell the runs apart" in table and "win rate % by category" in table
+
+
+def test_shares_are_percent_in_the_table_and_fractions_in_json(make, capsys) -> None:
+    folder = make("run")
+    metrics = said(capsys, str(folder))["runs"][0]["iterations"][1]["metrics"]
+    assert metrics["anchored_change"]["value"] == pytest.approx(0.1)
+    assert main(["monitors", str(folder)]) == 0
+    table = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert "anchored change % +10.0 [" in table and "win rate % M2 to M3: +10.0 [" in table
+    assert "anchored change, same step % – +10.0 [" in table and " list 46.7 [" in table
+
+
+def test_the_unit_is_the_anchors_and_none_where_two_runs_have_two() -> None:
+    anchors = [SimpleNamespace(anchor=name) for name in ("win_rate", None, "spearman")]
+    assert common_anchor(anchors[:2]) == "win_rate" and common_anchor(anchors) is None
+    metric = Metric(name="anchored_change", value=0.0876, n=1, of=1, convention="")
+    assert shown(metric, "win_rate") == "+8.8" and shown(metric, None) == "+0.088"
+    assert shown(metric, "spearman") == "+0.09"
+    assert heading("anchored_change", "win_rate") == "anchored change %"
+    assert heading("anchored_change", None) == "anchored change"
+
+
+def test_a_category_of_wins_alone_is_not_sure_of_them() -> None:
+    values = [
+        Value(prompt_id=str(i), metric=metric, num=num, cluster=str(i), category="list")
+        for metric, num in (("win_rate", 1.0), ("position_bias", -0.5))
+        for i in range(5)
+    ]
+    folder = EvaluationFolder(values=values)
+    found = pooled_metrics(by_category(folder, "win_rate"))["list"]
+    assert found.low is not None and found.low < 0.6 and found.high == 1.0
+    assert pooled_metrics(by_category(folder, "position_bias"))["list"].low == -0.5
 
 
 def test_other_data_and_another_judge_are_null_with_a_reason(make, capsys) -> None:
