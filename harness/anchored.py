@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.config import Rule
 from judges.pointwise import mean_scores
 from judges.predecessor import predecessor_figures
 from judges.spec import JudgeSpec
@@ -52,14 +53,18 @@ class EvaluationFolder:
         return [value for value in self.values if value.metric == metric]
 
 
-def headline(now: EvaluationFolder, ruled: Sequence[str]) -> str | None:
-    """The figure that stands for the benchmark: the win rate where there is one, else the first
-    gated metric with values, else the first with values. Null where the model judged itself.
+def headline(now: EvaluationFolder, rules: Sequence[Rule]) -> str | None:
+    """The figure that stands for the benchmark, of those with values: the win rate, else what the
+    gate wants to rise, else what it wants high, else any. None that the gate bounds from above: a
+    rise of it is no gain. Null where the model judged itself.
     """
     if now.evaluated is None or now.evaluated.judge_is_judged:
         return None
-    known = {value.metric for value in now.values}
-    order = [WIN_RATE, *ruled, *now.evaluated.metrics]
+    rising = [rule.metric for rule in rules if rule.rule == "improves"]
+    high = [rule.metric for rule in rules if rule.rule in ("no_regression", "min")]
+    bounded = {rule.metric for rule in rules if rule.rule == "max"}
+    known = {value.metric for value in now.values} - bounded
+    order = [WIN_RATE, *rising, *high, *now.evaluated.metrics]
     return next((name for name in order if name in known), None)
 
 

@@ -128,8 +128,7 @@ def measure(folder: Path, config: RunConfig, spec: JudgeSpec, k: int) -> Monitor
     now, last = (EvaluationFolder.read(folder / f"iter_{i}" / "evaluation") for i in (k, k - 1))
     ours = Step.read(folder / f"iter_{k}", spec)
     theirs = Step.read(folder / f"iter_{k - 1}", spec) if k > 2 else None
-    ruled = [rule.metric for rule in config.gate.rules]
-    anchor = headline(now if now.evaluated else last, ruled)
+    anchor = headline(now if now.evaluated else last, config.gate.rules)
     _, outcomes = choose(config, ours.prompts, ours.candidates, ours.scores)
     figures = [*ours.figures, _dropped(ours)]
     metrics: dict[str, Metric] = {}

@@ -12,8 +12,9 @@ from types import SimpleNamespace
 import pytest
 
 import harness.stages.monitors as stage
-from harness.anchored import EvaluationFolder, by_category
+from harness.anchored import EvaluationFolder, by_category, headline
 from harness.cli import main
+from harness.config import Rule
 from harness.recipe import load_recipe
 from harness.run import run_spec
 from results.monitors import MONITORS, common_anchor, heading, shown
@@ -174,6 +175,31 @@ def test_the_unit_is_the_anchors_and_none_where_two_runs_have_two() -> None:
     assert shown(metric, "spearman") == "+0.09"
     assert heading("anchored_change", "win_rate") == "anchored change %"
     assert heading("anchored_change", None) == "anchored change"
+
+
+@pytest.mark.parametrize(
+    ("rules", "anchor"),
+    [
+        ("unscored_rate max, pairwise_accuracy no_regression", "pairwise_accuracy"),
+        ("exact_match min, pairwise_accuracy improves", "pairwise_accuracy"),
+        ("exact_match min, win_rate no_regression", "exact_match"),  # no value of a win rate
+        ("unscored_rate max", "exact_match"),
+        ("unscored_rate max, exact_match max, pairwise_accuracy max", None),
+    ],
+)
+def test_the_anchor_is_what_the_gate_wants_to_rise(rules: str, anchor: str | None) -> None:
+    names = ("unscored_rate", "exact_match", "pairwise_accuracy")
+    metrics = {n: Metric(name=n, value=None, n=0, of=0, convention="", reason="") for n in names}
+    evaluated = Evaluated(
+        model="M2", benchmark="b", identity="", data="", judge="", judge_is_judged=False,
+        judge_spec="", judge_model="self", baseline=None, n=1, metrics=metrics, unscored=Unscored(),
+    )  # fmt: skip
+    values = [Value(prompt_id="p", metric=name, num=1, cluster="p") for name in names]
+    gate = [
+        Rule.model_validate(dict(zip(("metric", "rule"), rule.split(), strict=True), threshold=0))
+        for rule in rules.split(", ")
+    ]
+    assert headline(EvaluationFolder(evaluated, values), gate) == anchor
 
 
 def test_a_category_of_wins_alone_is_not_sure_of_them() -> None:
