@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -120,7 +120,16 @@ def judge_figures(
     ]
     if not all(sides):
         return "the benchmark has no judgments of fixed responses"
-    return predecessor_figures(*sides)
+    return predecessor_figures(*sides, _clusters(now, (prompt for prompt, _ in sides[0])))
+
+
+def _clusters(now: EvaluationFolder, prompts: Iterable[str]) -> dict[str, str]:
+    """What is resampled, by prompt id: equal texts together, under the id of the first of them. A
+    prompt without any value stands for itself.
+    """
+    first: dict[str, str] = {}
+    named = {v.prompt_id: first.setdefault(v.cluster, v.prompt_id) for v in now.values}
+    return {prompt: named.get(prompt, prompt) for prompt in prompts}
 
 
 def output_growth(

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 import harness.stages.monitors as stage
-from harness.anchored import EvaluationFolder, by_category, headline
+from harness.anchored import EvaluationFolder, by_category, headline, judge_figures
 from harness.cli import main
 from harness.config import Rule
 from harness.recipe import load_recipe
@@ -59,6 +59,14 @@ def make_step(place: Path, level: float, tail: str) -> None:
     RecordFile(place / "pairs.jsonl", Pair).replace(pairs)
 
 
+def evaluated(model: str, metrics: dict[str, Metric] | None = None, data: str = "") -> Evaluated:
+    return Evaluated(
+        model=model, benchmark="b", identity="", data=data, judge="oracle", judge_is_judged=False,
+        judge_spec="", judge_model="self", baseline=None, n=30, metrics=metrics or {},
+        unscored=Unscored(),
+    )  # fmt: skip
+
+
 def make_evaluation(place: Path, k: int, right: float, data: str = "d") -> None:
     place.mkdir(parents=True)
     values = [
@@ -76,12 +84,7 @@ def make_evaluation(place: Path, k: int, right: float, data: str = "d") -> None:
                   finish_reason="stop", tokens=1, call="") for i in range(30)
     ]  # fmt: skip
     RecordFile(place / "outputs.jsonl", Candidate).replace(texts)
-    found = Evaluated(
-        model=f"M{k}", benchmark="b", identity="", data=data, judge="oracle",
-        judge_is_judged=False, judge_spec="", judge_model="self", baseline=None, n=30, metrics={},
-        unscored=Unscored(),
-    )  # fmt: skip
-    write_json(place / "metrics.json", found.model_dump())
+    write_json(place / "metrics.json", evaluated(f"M{k}", data=data).model_dump())
 
 
 @pytest.fixture
@@ -177,6 +180,28 @@ def test_the_unit_is_the_anchors_and_none_where_two_runs_have_two() -> None:
     assert heading("anchored_change", None) == "anchored change"
 
 
+def test_the_judges_of_two_iterations_are_compared_by_text_of_prompt() -> None:
+    def folder(level: float, texts: int) -> EvaluationFolder:
+        judgments = [
+            j for i in range(4) for r in range(3) for j in judged(f"r{i}", f"a{r}", r + level * i)
+        ]
+        values = [
+            Value(prompt_id=f"r{i}", metric="unscored_rate", num=0, cluster=f"text {i % texts}")
+            for i in range(4)
+        ]
+        return EvaluationFolder(evaluated("M2"), values, judgments)
+
+    spec = run_spec(load_recipe("quickstart", []).config)
+    for texts, interval in ((4, True), (2, True), (1, False)):
+        sides = folder(0.5, texts), folder(0.0, texts)
+        found = judge_figures(*sides, spec, "self")
+        assert not isinstance(found, str)
+        metrics = pooled_metrics(found)
+        assert metrics["judge_inflation"].value == pytest.approx(0.75)
+        assert [len(set(f.cluster.tolist())) for f in found] == [texts] * 2
+        assert (metrics["judge_inflation"].low is not None) == interval
+
+
 @pytest.mark.parametrize(
     ("rules", "anchor"),
     [
@@ -190,16 +215,12 @@ def test_the_unit_is_the_anchors_and_none_where_two_runs_have_two() -> None:
 def test_the_anchor_is_what_the_gate_wants_to_rise(rules: str, anchor: str | None) -> None:
     names = ("unscored_rate", "exact_match", "pairwise_accuracy")
     metrics = {n: Metric(name=n, value=None, n=0, of=0, convention="", reason="") for n in names}
-    evaluated = Evaluated(
-        model="M2", benchmark="b", identity="", data="", judge="", judge_is_judged=False,
-        judge_spec="", judge_model="self", baseline=None, n=1, metrics=metrics, unscored=Unscored(),
-    )  # fmt: skip
     values = [Value(prompt_id="p", metric=name, num=1, cluster="p") for name in names]
     gate = [
         Rule.model_validate(dict(zip(("metric", "rule"), rule.split(), strict=True), threshold=0))
         for rule in rules.split(", ")
     ]
-    assert headline(EvaluationFolder(evaluated, values), gate) == anchor
+    assert headline(EvaluationFolder(evaluated("M2", metrics), values), gate) == anchor
 
 
 def test_a_category_of_wins_alone_is_not_sure_of_them() -> None:
