@@ -124,10 +124,7 @@ def _evaluation(run: Run, k: int, folder: Path) -> Retried:
         _reopen(judged, lambda line: line["status"] == "scored")
     for path in failed:
         _reopen(path, lambda line: line.get("finish_reason") != "error")
-    opponents = {"sft": run.sft_baseline, "m0": run.folder / "m0"}
-    opponent = opponents.get(run.config.evaluation.baseline)
-    baseline = None if opponent is None else opponent / "evaluation"
-    evaluation(run, f"M{k}", run.checkpoint(k), folder, baseline)
+    evaluation(run, f"M{k}", run.checkpoint(k), folder, run.opponent)
     left = sum(len(_failed(path)) for path in failed)
     left += len(_unscored(judged)) if judged.exists() else 0
     return Retried(f"M{k} evaluation", again, left)
