@@ -49,16 +49,26 @@ def prompts(run: Run, k: int, ift: Sequence[Example]) -> list[Prompt]:
         reasons = Counter(p.reason for p in records if p.reason)
         dropped = ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
         kept = sum(p.status == "kept" for p in records)
-        run.display.finish(
-            f"M{k}",
-            "prompts",
-            f"{kept} kept of {len(records)}" + (f": {dropped}" if dropped else ""),
-        )
+        said = f"{kept} kept of {len(records)}" + (f": {dropped}" if dropped else "")
+        if missed_calls(run, k):
+            said += f"; {_ask_again(run)}"
+        run.display.finish(f"M{k}", "prompts", said)
     found = file.read()
     if not any(p.status == "kept" for p in found):
         message = f"M{k}: no prompt was kept of {len(found)}{_why_none(run, found)}"
         raise StopRun(k, "prompts", 0, 1, f"{message}; see {file.path}")
     return found
+
+
+def missed_calls(run: Run, k: int) -> int:
+    """How many calls of the writer failed, where fewer prompts than wanted came out for it."""
+    records = _file(run, k).read()
+    enough = sum(p.status == "kept" for p in records) >= wanted(run.config.prompts, k)
+    return 0 if enough else sum(p.reason == "error" for p in records)
+
+
+def _ask_again(run: Run) -> str:
+    return f"srlm retry {run.folder} --failed makes the failed calls again"
 
 
 def _file(run: Run, k: int) -> RecordFile[Prompt]:
@@ -73,6 +83,7 @@ def _why_none(run: Run, found: Sequence[Prompt]) -> str:
     reason, n = reasons.most_common(1)[0]
     filters = run.config.prompts.filters
     mend = {
+        "error": f"the writer has to answer; then {_ask_again(run)}",
         "language": f"prompts.filters.language is {filters.language}: name the language that is "
         "written, or null for any",
         "unterminated": "raise prompts.decoding.max_tokens",
