@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 
 from benchmarks.registry import SeedData
+from harness.folder import other_settings
 from harness.run import Run, StopRun
 from harness.stages.bootstrap import bootstrap
 from harness.stages.training import sft
@@ -77,8 +78,8 @@ def eft(run: Run, data: SeedData) -> list[Example]:
     if len(found) < least:
         message = (
             f"M1 is not trained: {len(found)} EFT examples came out, data.judged.min_examples "
-            f"needs {least}; {_mend(run)}, or give more seed data; see "
-            f"{run.folder / 'seed' / REPORT}"
+            f"needs {least}; {_mend(run)}, or give more seed data; "
+            f"{other_settings(run.folder, 1)}; see {run.folder / 'seed' / REPORT}"
         )
         raise StopRun(1, "EFT examples", len(found), least, message)
     return found

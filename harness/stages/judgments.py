@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.folder import other_settings
 from harness.run import Run, StopRun
 from judges.adaptive import Adaptive, Saving, judge_adaptively
 from judges.judging import Judge, Response, judge_responses, unscored, unscored_share
@@ -31,7 +32,8 @@ def judgments(run: Run, k: int, prompts: Sequence[Prompt],
         if not responses:
             message = (
                 f"M{k}: none of {len(candidates)} candidates ended by itself, so none can be "
-                "judged; raise candidates.decoding.max_tokens or train longer"
+                "judged; raise candidates.decoding.max_tokens or train longer; "
+                f"{other_settings(run.folder, k)}"
             )
             raise StopRun(k, "candidates", 0, 1, message)
         judge = run.judge(run.checkpoint(k - 1))

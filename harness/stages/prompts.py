@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.config import PromptFilters
 from harness.evaluation_texts import contamination
+from harness.folder import other_settings
 from harness.prompt_filters.chain import (
     Check,
     Filters,
@@ -55,7 +56,7 @@ def prompts(run: Run, k: int, ift: Sequence[Example]) -> list[Prompt]:
         run.display.finish(f"M{k}", "prompts", said)
     found = file.read()
     if not any(p.status == "kept" for p in found):
-        message = f"M{k}: no prompt was kept of {len(found)}{_why_none(run, found)}"
+        message = f"M{k}: no prompt was kept of {len(found)}{_why_none(run, k, found)}"
         raise StopRun(k, "prompts", 0, 1, f"{message}; see {file.path}")
     return found
 
@@ -75,15 +76,16 @@ def _file(run: Run, k: int) -> RecordFile[Prompt]:
     return RecordFile(run.iteration(k) / "prompts.jsonl", Prompt)
 
 
-def _why_none(run: Run, found: Sequence[Prompt]) -> str:
+def _why_none(run: Run, k: int, found: Sequence[Prompt]) -> str:
     """The commonest reason, with the key that it hangs on."""
     reasons = Counter(str(p.reason) for p in found)
     if not reasons:
         return ""
     reason, n = reasons.most_common(1)[0]
+    if reason == "error":
+        return f": {n} error (the writer has to answer; then {_ask_again(run)})"
     filters = run.config.prompts.filters
     mend = {
-        "error": f"the writer has to answer; then {_ask_again(run)}",
         "language": f"prompts.filters.language is {filters.language}: name the language that is "
         "written, or null for any",
         "unterminated": "raise prompts.decoding.max_tokens",
@@ -95,7 +97,7 @@ def _why_none(run: Run, found: Sequence[Prompt]) -> str:
         "too_short": f"prompts.filters.min_words is {filters.min_words}",
         "too_long": f"prompts.filters.max_words is {filters.max_words}",
     }.get(reason)
-    return f": {n} {reason}" + (f" ({mend})" if mend else "")
+    return f": {n} {reason}" + (f" ({mend}); {other_settings(run.folder, k)}" if mend else "")
 
 
 def _written_filters(run: Run, k: int, seeds: Sequence[str], earlier: Sequence[Prompt]) -> Filters:
@@ -169,8 +171,8 @@ def _from_file(run: Run, k: int, file: RecordFile[Prompt]) -> None:
     first = sum(wanted(config, j) for j in range(2, k))
     chosen = rows[first : first + wanted(config, k)]
     if not chosen:
-        message = f"{path}: {len(rows)} prompts, all used by earlier iterations; add more"
-        raise StopRun(k, "prompts", 0, 1, message)
+        message = f"{path}: {len(rows)} prompts, all used by earlier iterations; add more; "
+        raise StopRun(k, "prompts", 0, 1, message + other_settings(run.folder, k))
     # Their form is the user's choice: long and short ones may be there on purpose.
     filters = Filters([among([""], "empty")], _shared_checks(run), len(chosen))
     records = []

@@ -109,7 +109,12 @@ def test_every_iteration_shows_and_avoids_what_earlier_ones_kept(writing) -> Non
 def test_a_filter_that_drops_everything_is_not_asked_six_times(writing) -> None:
     made = writing("prompts.rounds=6")
     made.reply = lambda r, s: "Draw a big old cow"
-    with pytest.raises(StopRun, match=r"no prompt was kept of 25: 25 keyword \(see prompts\."):
+    with pytest.raises(StopRun, match=r"no prompt was kept of 25: 25 keyword \(see prompts\..*; "
+                                      r"changes need a new --out; see"):  # fmt: skip
+        prompts(made.run, 2, IFT)
+    trained = made.folder / "iter_1"
+    (trained / "checkpoint").mkdir(parents=True)
+    with pytest.raises(StopRun, match=rf"a new --out \(start={trained} keeps what is trained\)"):
         prompts(made.run, 2, IFT)
     assert len(made.rows()) == 25 and made.rows()[0]["reason"] == "keyword"
 
