@@ -128,6 +128,7 @@ def _lines(found: Monitors) -> Iterator[str]:
         yield f"{sum(counts.values())} prompts by what became of their {what}: {listed}"
     lost = ", ".join(f"{n} {one_line(name)}" for name, n in sorted(found.unscored.reasons.items()))
     yield f"{found.unscored.n} of {found.unscored.of} judgments unscored" + (lost and f": {lost}")
+    yield from map(one_line, found.notes)
     for name, phrase in found.phrases.items():
         if phrase is not None:
             before = f", {phrase.n_before}/{phrase.of_before} before" if phrase.of_before else ""

@@ -56,7 +56,8 @@ class Monitors(BaseModel):
 
     ``metrics`` by name, their meaning in each one's convention. ``by_candidate`` and ``by_draw``
     are histograms over the judge's ``scale`` of mean scores and of single judgments. ``unscored``
-    counts single judgments, ``pairs`` and ``prompts`` what became of each prompt; both add up.
+    counts single judgments (with adaptive draws the first ones, which every candidate
+    got: ``notes`` say so), ``pairs`` and ``prompts`` what became of each prompt; both add up.
     ``phrases`` have one entry a detector; one that found nothing is null. ``categories`` hold
     ``category_metric`` of M_k by prompt category.
     """

@@ -148,6 +148,21 @@ def test_failed_calls_and_surplus_are_no_dropped_prompts(make, capsys) -> None:
     assert metric["value"] == pytest.approx(1 / 41) and (metric["n"], metric["of"]) == (41, 59)
 
 
+def test_of_adaptive_draws_those_count_that_every_candidate_got(make, capsys) -> None:
+    folder = make("run")
+    file = RecordFile(folder / "iter_3" / "judgments.jsonl", Judgment)
+    third = {"status": "unscored", "score": None, "reason": "no_score"}
+    found = [j.model_copy(update=third) if j.draw == 2 else j for j in file.read()]
+    file.replace([j for j in found if j.draw < 2 or j.prompt_id < "p2"])  # few get a third draw
+    (folder / "config.yaml").write_text(CONFIG + "judge: {adaptive: {until: certain}}\n")
+    third = said(capsys, str(folder))["runs"][0]["iterations"][1]
+    assert third["unscored"] == {"n": 0, "of": 160, "reasons": {}}
+    assert third["metrics"]["unscored_rate"]["of"] == 160
+    assert sum(bar["n"] for bar in third["by_draw"]) == 160
+    assert main(["monitors", str(folder)]) == 0
+    assert "judge.adaptive: of single judgments the first ones count" in capsys.readouterr().out
+
+
 def test_side_by_side_names_what_tells_two_runs_apart(make, capsys) -> None:
     one, two = make("one"), make("two", level=4.0)
     found = {(d["k"], d["monitor"]): d for d in said(capsys, str(one), str(two))["differences"]}
