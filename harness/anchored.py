@@ -114,13 +114,13 @@ def judge_figures(
     if (problem := _apart(now, before)) is not None:
         return problem
     # Judgments of a model's own outputs are of other texts than those of the one before.
-    sides = [
+    ours, theirs = (
         mean_scores([j for j in side.judgments if j.prompt_id not in side.outputs], spec)
         for side in (now, before)
-    ]
-    if not all(sides):
+    )
+    if not ours or not theirs:
         return "the benchmark has no judgments of fixed responses"
-    return predecessor_figures(*sides, _clusters(now, (prompt for prompt, _ in sides[0])))
+    return predecessor_figures(ours, theirs, _clusters(now, (prompt for prompt, _ in ours)))
 
 
 def _clusters(now: EvaluationFolder, prompts: Iterable[str]) -> dict[str, str]:
