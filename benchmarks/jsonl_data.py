@@ -22,7 +22,8 @@ def seed_data(
     ranked: str | None = None,
     held_out_share: Annotated[float, Field(ge=0, le=1)] = 0.0,
 ) -> SeedData:
-    """IFT and EFT from JSON Lines with ``prompt`` (text or messages) and ``completion`` (text).
+    """IFT and EFT from JSON Lines with ``prompt`` (text or messages) and ``completion`` (text); an
+    EFT line may have ``instruction`` (text), whose answer is judged in it.
 
     Args:
         seed: not used; the files decide.
@@ -45,12 +46,18 @@ def _example(path: Path, line: int, row: dict[str, Any], kind: Literal["ift", "e
         text = row.get(key)
         if isinstance(text, str) and not text.strip():
             raise UsageError(f"{path}:{line}: {key!r} is blank; write it or remove the line")
+    instruction = row.get("instruction") if kind == "eft" else None
+    if not (instruction is None or isinstance(instruction, str)):
+        raise UsageError(
+            f"{path}:{line}: 'instruction' is no text; write it as text or leave it out"
+        )
     try:
         return Example(
             id=str(row.get("id", f"{kind}-{line}")),
             prompt=row["prompt"],
             completion=row["completion"],
             kind=kind,
+            meta={} if instruction is None else {"instruction": instruction},
         )
     except KeyError as error:
         raise UsageError(

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from benchmarks.human_data import read_answers, read_human_data
-from benchmarks.human_data.split import held_out_prompt, split_prompts
+from benchmarks.human_data.split import bare_text, held_out_prompt, split_prompts
 from benchmarks.registry import SeedData
 from judges.pointwise import render
 from judges.rankings import RankedPrompt, RankedResponse
@@ -157,7 +157,7 @@ def _eft_from_ranks(trees: list[RankedPrompt], judge: str) -> list[Example]:
                     prompt=render(spec, tree.prompt, response.text),
                     completion=_readable(spec, f"{place}\nScore: {score}", score),
                     kind="eft",
-                    meta={"score": score},
+                    meta={"score": score, "instruction": bare_text(tree.prompt)},
                 )
             )
     return examples

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.config import Rule
 from judges.pointwise import mean_scores
 from judges.predecessor import predecessor_figures
 from judges.spec import JudgeSpec
 from results.diversity import Phrase, most_grown, phrases
+from results.figures import kind_of
 from results.files import read_model
 from results.lines import read_json_lines, read_jsonl
 from results.pooled import Pooled, prompt_ratio
@@ -51,14 +53,18 @@ class EvaluationFolder:
         return [value for value in self.values if value.metric == metric]
 
 
-def headline(now: EvaluationFolder, ruled: Sequence[str]) -> str | None:
-    """The figure that stands for the benchmark: the win rate where there is one, else the first
-    gated metric with values, else the first with values. Null where the model judged itself.
+def headline(now: EvaluationFolder, rules: Sequence[Rule]) -> str | None:
+    """The figure that stands for the benchmark, of those with values: the win rate, else what the
+    gate wants to rise, else what it wants high, else any. None that the gate bounds from above: a
+    rise of it is no gain. Null where the model judged itself.
     """
     if now.evaluated is None or now.evaluated.judge_is_judged:
         return None
-    known = {value.metric for value in now.values}
-    order = [WIN_RATE, *ruled, *now.evaluated.metrics]
+    rising = [rule.metric for rule in rules if rule.rule == "improves"]
+    high = [rule.metric for rule in rules if rule.rule in ("no_regression", "min")]
+    bounded = {rule.metric for rule in rules if rule.rule == "max"}
+    known = {value.metric for value in now.values} - bounded
+    order = [WIN_RATE, *rising, *high, *now.evaluated.metrics]
     return next((name for name in order if name in known), None)
 
 
@@ -82,10 +88,14 @@ def by_category(now: EvaluationFolder, metric: str | None) -> list[Pooled]:
     for value in now.of(metric):
         if value.category is not None:
             groups.setdefault(value.category, []).append(value)
+    # A benchmark from outside may call a difference what we call a share.
+    share = metric is not None and kind_of(metric) == "share"
+    share &= all(0 <= v.num <= v.den for found in groups.values() for v in found)
     return [
-        prompt_ratio(category, found, len(found), len(found), f"{metric} on {category} prompts")
+        prompt_ratio(category, found, len(found), len(found), f"{metric} on {category} prompts",
+                     share=share)
         for category, found in sorted(groups.items())
-    ]
+    ]  # fmt: skip
 
 
 def judge_figures(
@@ -104,13 +114,22 @@ def judge_figures(
     if (problem := _apart(now, before)) is not None:
         return problem
     # Judgments of a model's own outputs are of other texts than those of the one before.
-    sides = [
+    ours, theirs = (
         mean_scores([j for j in side.judgments if j.prompt_id not in side.outputs], spec)
         for side in (now, before)
-    ]
-    if not all(sides):
+    )
+    if not ours or not theirs:
         return "the benchmark has no judgments of fixed responses"
-    return predecessor_figures(*sides)
+    return predecessor_figures(ours, theirs, _clusters(now, (prompt for prompt, _ in ours)))
+
+
+def _clusters(now: EvaluationFolder, prompts: Iterable[str]) -> dict[str, str]:
+    """What is resampled, by prompt id: equal texts together, under the id of the first of them. A
+    prompt without any value stands for itself.
+    """
+    first: dict[str, str] = {}
+    named = {v.prompt_id: first.setdefault(v.cluster, v.prompt_id) for v in now.values}
+    return {prompt: named.get(prompt, prompt) for prompt in prompts}
 
 
 def output_growth(

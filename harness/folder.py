@@ -57,6 +57,13 @@ def claim(folder: Path, config: HasSeed, hashes: dict[str, str],
         write_json(manifest, build_manifest(ours, {"run": config.seed}, hashes))
 
 
+def other_settings(folder: Path, k: int) -> str:
+    """Where settings and data can be changed when M_k cannot be made: ``claim`` refuses it here."""
+    trained = folder / f"iter_{k - 1}"
+    keeps = f" (start={trained} keeps what is trained)" if (trained / "checkpoint").is_dir() else ""
+    return f"changes need a new --out{keeps}"
+
+
 def note_spent(folder: Path, spent: list[dict[str, Any]]) -> None:
     """Keeps in the manifest what the run's model calls took; written only where it changed.
 

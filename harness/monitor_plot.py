@@ -9,7 +9,7 @@ from typing import Any
 from harness.monitor_runs import RunMonitors
 from results.errors import SrlmError, UsageError
 from results.files import writing
-from results.monitors import MONITORS, heading
+from results.monitors import MONITORS, common_anchor, heading, is_share
 from results.records import Metric
 from results.text import excerpt
 
@@ -64,7 +64,8 @@ def plot(runs: Sequence[RunMonitors], path: Path) -> None:
 
 
 def _panel(panel: Any, name: str, runs: Sequence[RunMonitors]) -> None:
-    scale = 100 if MONITORS[name][1] == "share" else 1
+    anchor = common_anchor(m for run in runs for m in run.iterations)
+    scale = 100 if is_share(name, anchor) else 1
     ticks = sorted({m.k for run in runs for m in run.iterations})
     for number, run in enumerate(runs):
         points = [(m.k, m.metrics[name]) for m in run.iterations]
@@ -77,7 +78,7 @@ def _panel(panel: Any, name: str, runs: Sequence[RunMonitors]) -> None:
         panel.plot(at, line, marker="o", markersize=3, linewidth=1, color=colour, label=label)
         panel.fill_between(at, low, high, alpha=0.2, linewidth=0, color=colour)
         panel.vlines(at, low, high, color=colour, alpha=0.5, linewidth=1)
-    panel.set_title(heading(name))
+    panel.set_title(heading(name, anchor))
     panel.set_xticks(ticks, [f"M{k}" for k in ticks])
     panel.set_xlim(ticks[0] - 0.5, ticks[-1] + 0.5)
     panel.grid(alpha=0.2)

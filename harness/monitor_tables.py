@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from harness.judge_tables import table
 from harness.monitor_runs import Difference, RunMonitors, differences
-from results.figures import NULL
-from results.monitors import MONITORS, Bar, Monitors, heading, shown
+from results.figures import NULL, cell
+from results.figures import heading as metric_heading
+from results.monitors import MONITORS, Bar, Monitors, common_anchor, heading, shown
 from results.text import excerpt, one_line
 
 if TYPE_CHECKING:
@@ -50,22 +51,27 @@ def _chunks(found: Sequence[Monitors], width: int) -> Iterator[Sequence[Monitors
 
 
 def _figures(found: Sequence[Monitors]) -> RenderableType:
-    rows = [[heading(name), *(shown(m.metrics[name]) for m in found)] for name in MONITORS]
+    at = common_anchor(found)
+    rows = [[heading(name, at), *(shown(m.metrics[name], at) for m in found)] for name in MONITORS]
     return table(["", *(m.model for m in found)], rows)
 
 
 def _beside(held: dict[str, Monitors], found: Sequence[Difference]) -> list[RenderableType]:
     from rich.text import Text
 
-    apart = {d.monitor: d.apart for d in found}
+    at, apart = common_anchor(held.values()), {d.monitor: d.apart for d in found}
     words = {True: "yes", False: "no", None: NULL}
     rows = [
-        [heading(name), *(shown(m.metrics[name]) for m in held.values()), words[apart.get(name)]]
+        [
+            heading(name, at),
+            *(shown(m.metrics[name], at) for m in held.values()),
+            words[apart.get(name)],
+        ]
         for name in MONITORS
     ]
     parts: list[RenderableType] = [table(["", *map(one_line, held), "apart"], rows)]
     if found:
-        told = [heading(d.monitor) for d in found if d.apart]
+        told = [heading(d.monitor, at) for d in found if d.apart]
         compared = sum(d.apart is not None for d in found)
         parts.append(
             Text(f"{len(told)} of {compared} tell the runs apart: {', '.join(told) or 'none'}\n")
@@ -80,12 +86,13 @@ def _rest(found: Sequence[Monitors]) -> list[RenderableType]:
     parts: list[RenderableType] = []
     names = sorted({name for m in found for name in m.categories})
     if names:
+        metric = str(next(m.category_metric for m in found if m.categories))
         rows = [
-            [name, *(shown(c) if (c := m.categories.get(name)) else NULL for m in found)]
+            [name, *(cell(metric, c.model_dump()) if (c := m.categories.get(name)) else NULL
+                     for m in found)]
             for name in names
-        ]
-        metric = next(m.category_metric for m in found if m.categories)
-        parts += [Text(f"\n{one_line(str(metric))} by category", style="bold"),
+        ]  # fmt: skip
+        parts += [Text(f"\n{one_line(metric_heading(metric))} by category", style="bold"),
                   table(["", *(m.model for m in found)], rows)]  # fmt: skip
     parts.append(Text("\nmean self-scores, share of candidates", style="bold"))
     parts.append(_histogram([m.by_candidate for m in found], [m.model for m in found]))
@@ -121,26 +128,29 @@ def _lines(found: Monitors) -> Iterator[str]:
         yield f"{sum(counts.values())} prompts by what became of their {what}: {listed}"
     lost = ", ".join(f"{n} {one_line(name)}" for name, n in sorted(found.unscored.reasons.items()))
     yield f"{found.unscored.n} of {found.unscored.of} judgments unscored" + (lost and f": {lost}")
+    yield from map(one_line, found.notes)
     for name, phrase in found.phrases.items():
         if phrase is not None:
             before = f", {phrase.n_before}/{phrase.of_before} before" if phrase.of_before else ""
             where = f"({SIDES[name]}: {phrase.n}/{phrase.of}{before})"
             yield f"{MONITORS[name][0]}: {excerpt(phrase.text)!r} {where}"
-    anchor = one_line(found.anchor or "anchored figure")
-    metrics = found.metrics
-    if found.k > 2:
-        yield (
-            f"self-score since M{found.k - 2}'s: {shown(metrics['self_score_change'])}; {anchor} "
-            f"M{found.k - 2} to M{found.k - 1}: {shown(metrics['anchored_change_before'])}"
-        )
+    at, metrics = found.anchor, found.metrics
+    anchor = one_line(metric_heading(at) if at else "anchored figure")
+
+    def anchored(name: str, k: int) -> str:
+        return f"{anchor} M{k - 1} to M{k}: {shown(metrics[name], at)}"
+
+    k = found.k
+    if k > 2:
+        change = shown(metrics["self_score_change"], at)
+        yield f"self-score since M{k - 2}'s: {change}; {anchored('anchored_change_before', k - 1)}"
     yield (
-        f"same answers by the judge of {found.model}, of M{found.k - 1}: "
-        f"{shown(metrics['judge_inflation'])}; {anchor} M{found.k - 1} to {found.model}: "
-        f"{shown(metrics['anchored_change'])}"
+        f"same answers by the judge of {found.model}, of M{k - 1}: "
+        f"{shown(metrics['judge_inflation'], at)}; {anchored('anchored_change', k)}"
     )
     for metric in metrics.values():
         if metric.value is None and metric.reason:
-            yield f"{heading(metric.name)}: null, {one_line(metric.reason)}"
+            yield f"{heading(metric.name, at)}: null, {one_line(metric.reason)}"
 
 
 def _reading(runs: Sequence[RunMonitors]) -> str:

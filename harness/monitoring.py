@@ -19,6 +19,7 @@ from harness.anchored import (
 )
 from harness.config import RunConfig
 from harness.stages.pairs import choose
+from judges.adaptive import even_draws
 from judges.judging import unscored
 from judges.pointwise import Key, Score, cluster_of, mean_scores, prompt_text
 from judges.self_scores import (
@@ -42,6 +43,8 @@ _CHANGES = {
     "grown_phrase": "share of candidates with the phrase that grew most, minus that of the "
     "iteration before",
 }
+ADAPTIVE = "judge.adaptive: of single judgments the first ones count, which every candidate got"
+UNFILTERED = ("error", "surplus")  # reasons to drop a prompt that say nothing about it
 RECORDS = ("prompts.jsonl", "candidates.jsonl", "judgments.jsonl", "pairs.jsonl")
 
 
@@ -54,9 +57,10 @@ class Step:
     judgments: list[Judgment]
     pairs: list[Pair]
     spec: JudgeSpec
+    adaptive: bool
 
     @classmethod
-    def read(cls, folder: Path, spec: JudgeSpec) -> Step:
+    def read(cls, folder: Path, spec: JudgeSpec, adaptive: bool) -> Step:
         """Reads the four record files of ``folder``."""
         prompts, candidates, judgments, pairs = (folder / name for name in RECORDS)
         return cls(
@@ -65,7 +69,17 @@ class Step:
             read_jsonl(judgments, Judgment),
             read_jsonl(pairs, Pair),
             spec,
+            adaptive,
         )
+
+    @cached_property
+    def single(self) -> list[Judgment]:
+        """The single judgments, equally many of every candidate: adaptive draws beyond the first
+        ones go to those near the top and the bottom.
+        """
+        draws = self.spec.draws
+        even = even_draws(draws, self.spec.min_scored) if self.adaptive else draws
+        return [judgment for judgment in self.judgments if judgment.draw < even]
 
     @cached_property
     def scores(self) -> dict[Key, Score]:
@@ -91,7 +105,7 @@ class Step:
     def figures(self) -> list[Pooled]:
         """Scores, pairs and texts; the first is the self-score."""
         return [
-            *self_score_figures(self.scores, self.judgments, self.clusters, self.spec.scale[1]),
+            *self_score_figures(self.scores, self.single, self.clusters, self.spec.scale[1]),
             *pair_figures(self.pairs, list(self.asked), self.clusters),
             *text_figures(self.candidates, self.clusters),
         ]
@@ -125,10 +139,10 @@ def measure(folder: Path, config: RunConfig, spec: JudgeSpec, k: int) -> Monitor
     is null with the reason.
     """
     now, last = (EvaluationFolder.read(folder / f"iter_{i}" / "evaluation") for i in (k, k - 1))
-    ours = Step.read(folder / f"iter_{k}", spec)
-    theirs = Step.read(folder / f"iter_{k - 1}", spec) if k > 2 else None
-    ruled = [rule.metric for rule in config.gate.rules]
-    anchor = headline(now if now.evaluated else last, ruled)
+    adaptive = config.judge.adaptive is not None
+    ours = Step.read(folder / f"iter_{k}", spec, adaptive)
+    theirs = Step.read(folder / f"iter_{k - 1}", spec, adaptive) if k > 2 else None
+    anchor = headline(now if now.evaluated else last, config.gate.rules)
     _, outcomes = choose(config, ours.prompts, ours.candidates, ours.scores)
     figures = [*ours.figures, _dropped(ours)]
     metrics: dict[str, Metric] = {}
@@ -168,19 +182,22 @@ def measure(folder: Path, config: RunConfig, spec: JudgeSpec, k: int) -> Monitor
         anchor=anchor, scale=spec.scale,
         metrics={name: metrics[name] for name in MONITORS},
         by_candidate=bars((s.mean for s in ours.scores.values() if s.mean is not None), spec.scale),
-        by_draw=bars((j.score for j in ours.judgments if j.score is not None), spec.scale),
-        unscored=unscored(ours.judgments), pairs=outcomes,
+        by_draw=bars((j.score for j in ours.single if j.score is not None), spec.scale),
+        unscored=unscored(ours.single), pairs=outcomes,
         prompts=dict(sorted(Counter(p.reason or p.status for p in ours.prompts).items())),
         phrases=found, category_metric=anchor,
         categories=pooled_metrics(by_category(now, anchor), config.seed),
+        notes=[ADAPTIVE] if adaptive else [],
     )  # fmt: skip
 
 
 def _dropped(step: Step) -> Pooled:
-    """The share of prompts that a filter dropped."""
+    """The share of written prompts that a filter dropped; no filter says ``UNFILTERED``."""
     values = [
         Value(prompt_id=p.id, metric="prompts_dropped", num=p.status == "dropped", cluster=p.id)
         for p in step.prompts
+        if p.reason not in UNFILTERED
     ]
-    n = len(values)
-    return prompt_ratio("prompts_dropped", values, n, n, "share of prompts dropped", share=True)
+    n, of = len(values), len(step.prompts)
+    what = "share of prompts that a filter dropped, failed calls and surplus left out"
+    return prompt_ratio("prompts_dropped", values, n, of, what, share=True)

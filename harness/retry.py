@@ -19,6 +19,8 @@ from harness.stages.candidates import candidates
 from harness.stages.eft import JUDGMENTS, REPORT, eft, eft_spec
 from harness.stages.evaluation import evaluation
 from harness.stages.judgments import judgments
+from harness.stages.prompts import missed_calls
+from harness.stages.prompts import prompts as written
 from harness.stages.seed import read_seed
 from results.errors import UsageError
 from results.files import write_bytes
@@ -83,8 +85,24 @@ def _seed(run: Run) -> Retried:
     return Retried("seed judgments", len(failed) + len(unscored), left)
 
 
+def _prompts(run: Run, k: int, folder: Path, missed: int) -> Retried:
+    """Writes the prompts anew, with what was made of them gone: finished calls come from the cache,
+    and whatever an answer that was missing would have changed is as if it had never failed.
+    """
+    stale = ("gate.json", "monitors.json", "pairs.jsonl", "judgments.jsonl", "candidates.jsonl",
+             "prompts.jsonl")  # fmt: skip
+    for name in stale:  # the prompts last: a kill in between leaves nothing of other prompts
+        for path in (folder / name, folder / f"{name}.part"):
+            path.unlink(missing_ok=True)
+    with suppress(StopRun):  # the run says it again when it goes on
+        written(run, k, read_seed(run).ift)
+    return Retried(f"M{k} prompts", missed, missed_calls(run, k))
+
+
 def _step(run: Run, k: int, folder: Path) -> Retried:
-    """Candidates and judgments before training."""
+    """Prompts, or else candidates and judgments, before training."""
+    if missed := missed_calls(run, k):
+        return _prompts(run, k, folder, missed)
     prompts = RecordFile(folder / "prompts.jsonl", Prompt)
     answers = RecordFile(folder / "candidates.jsonl", Candidate)
     scored = RecordFile(folder / "judgments.jsonl", Judgment)
@@ -124,10 +142,7 @@ def _evaluation(run: Run, k: int, folder: Path) -> Retried:
         _reopen(judged, lambda line: line["status"] == "scored")
     for path in failed:
         _reopen(path, lambda line: line.get("finish_reason") != "error")
-    opponents = {"sft": run.sft_baseline, "m0": run.folder / "m0"}
-    opponent = opponents.get(run.config.evaluation.baseline)
-    baseline = None if opponent is None else opponent / "evaluation"
-    evaluation(run, f"M{k}", run.checkpoint(k), folder, baseline)
+    evaluation(run, f"M{k}", run.checkpoint(k), folder, run.opponent)
     left = sum(len(_failed(path)) for path in failed)
     left += len(_unscored(judged)) if judged.exists() else 0
     return Retried(f"M{k} evaluation", again, left)

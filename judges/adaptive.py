@@ -24,6 +24,11 @@ from results.store import RecordFile, write_json
 FIRST = 2  # draws that everybody gets: how a second draw falls after a first must be seen
 
 
+def even_draws(draws: int, min_scored: int) -> int:
+    """How many of the first draws every response gets; further ones go where the pair is open."""
+    return min(max(FIRST, min_scored), draws)
+
+
 @dataclass(frozen=True)
 class Adaptive:
     """How draws are spared.
@@ -58,7 +63,7 @@ class _Prompt:
     def __init__(self, responses: list[Response], rule: Rule, audited: bool) -> None:
         self.responses, self.rule, self.audited = responses, rule, audited
         self.all: dict[str, dict[int, float | None]] = {r.response_id: {} for r in responses}
-        self.used = dict.fromkeys(self.all, min(max(FIRST, rule.min_scored), rule.draws))
+        self.used = dict.fromkeys(self.all, even_draws(rule.draws, rule.min_scored))
 
     def draws(self) -> dict[str, list[float | None]]:
         """What the rule has seen."""

@@ -10,13 +10,20 @@ from results.pooled import Pooled, prompt_ratio
 from results.records import Value
 
 
-def predecessor_figures(after: Mapping[Key, Score], before: Mapping[Key, Score]) -> list[Pooled]:
+def predecessor_figures(
+    after: Mapping[Key, Score], before: Mapping[Key, Score], clusters: Mapping[str, str]
+) -> list[Pooled]:
     """Returns judge_tau and judge_inflation between two judges' scores of the same responses.
 
     judge_tau is the mean over prompts of Kendall's tau-b between the two; prompts on which a side
     is constant or that have fewer than two responses with both scores are left out, and counted
     out of the coverage. judge_inflation is the mean of the later score minus the earlier, in points
     of the scale, over the responses that both scored.
+
+    Args:
+        after: scores by the later judge.
+        before: by the earlier one.
+        clusters: what is resampled, by prompt id.
     """
     groups: dict[str, list[tuple[float, float]]] = {}
     shared = after.keys() & before.keys()
@@ -32,7 +39,10 @@ def predecessor_figures(after: Mapping[Key, Score], before: Mapping[Key, Score])
     return [
         prompt_ratio(
             "judge_tau",
-            [Value(prompt_id=p, metric="judge_tau", num=t, cluster=p) for p, t in tau.items()],
+            [
+                Value(prompt_id=p, metric="judge_tau", num=t, cluster=clusters[p])
+                for p, t in tau.items()
+            ],
             len(tau),
             len(groups),
             "mean per-prompt Kendall tau-b with the judge before, same held-out responses",
@@ -42,7 +52,11 @@ def predecessor_figures(after: Mapping[Key, Score], before: Mapping[Key, Score])
             "judge_inflation",
             [
                 Value(
-                    prompt_id=p, metric="judge_inflation", num=sum_, den=len(groups[p]), cluster=p
+                    prompt_id=p,
+                    metric="judge_inflation",
+                    num=sum_,
+                    den=len(groups[p]),
+                    cluster=clusters[p],
                 )
                 for p, sum_ in moved.items()
                 if groups[p]

@@ -60,28 +60,24 @@ def self_score_figures(
     draws: dict[str, list[bool]] = {}
     for judgment in judgments:
         draws.setdefault(judgment.prompt_id, []).append(judgment.score is None)
-    n, of = sum(map(len, given.values())), len(scores)
     several = {prompt: means for prompt, means in given.items() if len(means) > 1}
-
-    def figure(name: str, rows: Mapping[str, tuple[float, float]], n: int, of: int, what: str,
-               share: bool = False) -> Pooled:  # fmt: skip
-        return prompt_ratio(name, _values(name, rows, clusters), n, of, what, share=share)
-
+    scored, spread = (sum(map(len, given.values())), len(scores)), (len(several), len(groups))
     return [
-        figure("self_score", {p: (math.fsum(m), len(m)) for p, m in given.items()}, n, of,
-               "mean of the candidates' mean scores"),
-        figure("share_at_top",
-               {p: (sum(x >= top - NOISE for x in m), len(m)) for p, m in given.items()}, n, of,
-               "share of scored candidates whose mean score is the top of the scale", True),
-        figure("within_prompt_sd", {p: (float(np.std(m)), 1) for p, m in several.items()},
-               len(several), len(groups),
-               "mean over prompts of the standard deviation of their candidates' scores"),
-        figure("prompts_tied",
-               {p: (max(m) - min(m) <= NOISE, 1) for p, m in several.items()},
-               len(several), len(groups),
-               "share of prompts whose scored candidates all have one score", True),
-        figure("unscored_rate", {p: (sum(d), len(d)) for p, d in draws.items()},
-               len(judgments), len(judgments), "share of single judgments without a score", True),
+        _figure("self_score", {p: (math.fsum(m), len(m)) for p, m in given.items()}, clusters,
+                scored, "mean of the candidates' mean scores"),
+        _figure("share_at_top",
+                {p: (sum(x >= top - NOISE for x in m), len(m)) for p, m in given.items()}, clusters,
+                scored, "share of scored candidates whose mean score is the top of the scale",
+                share=True),
+        _figure("within_prompt_sd", {p: (float(np.std(m)), 1) for p, m in several.items()},
+                clusters, spread,
+                "mean over prompts of the standard deviation of their candidates' scores"),
+        _figure("prompts_tied", {p: (max(m) - min(m) <= NOISE, 1) for p, m in several.items()},
+                clusters, spread, "share of prompts whose scored candidates all have one score",
+                share=True),
+        _figure("unscored_rate", {p: (sum(d), len(d)) for p, d in draws.items()}, clusters,
+                (len(judgments), len(judgments)), "share of single judgments without a score",
+                share=True),
     ]  # fmt: skip
 
 
@@ -95,20 +91,18 @@ def pair_figures(pairs: Sequence[Pair], kept: Sequence[str], clusters: Clusters)
     """
     found = {pair.prompt_id: pair for pair in pairs}
     gap = {p: len(pair.chosen) - len(pair.rejected) for p, pair in found.items()}
-
-    def figure(name: str, rows: Mapping[str, float], what: str, share: bool = False) -> Pooled:
-        cells = {p: (value, 1.0) for p, value in rows.items()}
-        of = len(kept) if name == "pair_yield" else len(pairs)
-        return prompt_ratio(name, _values(name, cells, clusters), len(rows), of, what, share=share)
-
+    paired = (len(found), len(pairs))
     return [
-        figure("pair_yield", {p: p in found for p in kept}, "share of kept prompts that give a "
-               "preference pair", True),
-        figure("score_gap", {p: pair.margin for p, pair in found.items()},
-               "chosen minus rejected mean score"),
-        figure("length_gap", gap, "chosen minus rejected, characters"),
-        figure("chosen_longer", {p: (g > 0) + (g == 0) / 2 for p, g in gap.items()},
-               "share of pairs whose chosen answer is the longer; equal length counts half", True),
+        _figure("pair_yield", {p: (p in found, 1) for p in kept}, clusters, (len(kept), len(kept)),
+                "share of kept prompts that give a preference pair", share=True),
+        _figure("score_gap", {p: (pair.margin, 1) for p, pair in found.items()}, clusters, paired,
+                "chosen minus rejected mean score"),
+        _figure("length_gap", {p: (g, 1) for p, g in gap.items()}, clusters, paired,
+                "chosen minus rejected, characters"),
+        _figure("chosen_longer", {p: ((g > 0) + (g == 0) / 2, 1) for p, g in gap.items()}, clusters,
+                paired,
+                "share of pairs whose chosen answer is the longer; equal length counts half",
+                share=True),
     ]  # fmt: skip
 
 
@@ -118,20 +112,17 @@ def text_figures(candidates: Sequence[Candidate], clusters: Clusters) -> list[Po
     for candidate in candidates:
         groups.setdefault(candidate.prompt_id, []).append(candidate)
     again = repeats([[c.text for c in group] for group in groups.values()])
-    open_ended = {p: sum(c.finish_reason != "stop" for c in g) for p, g in groups.items()}
-    length = {p: sum(len(c.text) for c in g) for p, g in groups.items()}
-
-    def figure(name: str, sums: Mapping[str, float], what: str, share: bool = False) -> Pooled:
-        cells = {p: (value, float(len(groups[p]))) for p, value in sums.items()}
-        n = len(candidates)
-        return prompt_ratio(name, _values(name, cells, clusters), n, n, what, share=share)
-
+    repeated = dict(zip(groups, again, strict=True))
+    every = (len(candidates), len(candidates))
     return [
-        figure("candidate_length", length, "mean length of the candidates, characters"),
-        figure("repeated", dict(zip(groups, again, strict=True)),
-               "share of candidates that repeat another of their prompt", True),
-        figure("unterminated", open_ended, "share of candidates that did not end by themselves",
-               True),
+        _figure("candidate_length", {p: (sum(len(c.text) for c in g), len(g))
+                                     for p, g in groups.items()}, clusters,
+                every, "mean length of the candidates, characters"),
+        _figure("repeated", {p: (repeated[p], len(g)) for p, g in groups.items()}, clusters,
+                every, "share of candidates that repeat another of their prompt", share=True),
+        _figure("unterminated", {p: (sum(c.finish_reason != "stop" for c in g), len(g))
+                                 for p, g in groups.items()}, clusters,
+                every, "share of candidates that did not end by themselves", share=True),
     ]  # fmt: skip
 
 
@@ -152,11 +143,21 @@ def _difference(sums: Array) -> Array:
     return divide(sums[:, 0], sums[:, 1]) - divide(sums[:, 2], sums[:, 3])
 
 
-def _values(
-    name: str, rows: Mapping[str, tuple[float, float]], clusters: Clusters
-) -> list[Value]:  # fmt: skip
-    return [
+def _figure(name: str, rows: Mapping[str, tuple[float, float]], clusters: Clusters,
+            coverage: tuple[int, int], convention: str, share: bool = False) -> Pooled:  # fmt: skip
+    """A ratio of sums over prompts; a prompt that has nothing to divide by is left out.
+
+    Args:
+        name: of the figure.
+        rows: numerator and denominator by prompt.
+        clusters: of those prompts.
+        coverage: ``n`` and ``of``.
+        convention: what the figure is.
+        share: whether it is one.
+    """
+    values = [
         Value(prompt_id=p, metric=name, num=float(num), den=float(den), cluster=clusters[p])
         for p, (num, den) in rows.items()
         if den
     ]
+    return prompt_ratio(name, values, *coverage, convention, share=share)

@@ -86,6 +86,11 @@ DECIMALS: dict[Kind, int] = {
 }
 
 
+def kind_of(name: str) -> Kind:
+    """Returns the kind of metric ``name``, ``plain`` when we do not know it."""
+    return _known(name)[1]
+
+
 def heading(name: str) -> str:
     """Returns a metric's heading, its own name when we do not know it; shares say percent."""
     text, kind = _known(name)
@@ -109,7 +114,7 @@ def number(name: str, value: float | None) -> str:
     """Returns one number of metric ``name`` in its table unit; a dash for null."""
     if value is None:
         return NULL
-    kind = _known(name)[1]
+    kind = kind_of(name)
     if kind == "plain" and isinstance(value, int):
         return str(value)
     # "+ 0.0" turns a rounded -0.0 into 0.0.
@@ -118,7 +123,7 @@ def number(name: str, value: float | None) -> str:
 
 def table_value(name: str, value: float) -> float:
     """Returns ``value`` in the unit of a table: shares times 100, else as it is."""
-    return 100 * value if _known(name)[1] == "share" else value
+    return 100 * value if kind_of(name) == "share" else value
 
 
 def cell(name: str, metric: Mapping[str, Any] | None) -> str:

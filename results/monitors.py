@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from results.diversity import Phrase
-from results.figures import DECIMALS, NULL, Kind
+from results.figures import DECIMALS, NULL, Kind, kind_of
 from results.records import Metric, Unscored
 
-# monitor -> (heading, kind, whether a sign is shown), in the order of tables, plots and records
-MONITORS: dict[str, tuple[str, Kind, bool]] = {
+# monitor -> (heading, kind, whether a sign is shown), in the order of tables, plots and records;
+# those without a kind have that of the anchor metric
+MONITORS: dict[str, tuple[str, Kind | None, bool]] = {
     "self_score": ("self-score", "score", False),
     "share_at_top": ("at the top of the scale", "share", False),
     "within_prompt_sd": ("spread within a prompt", "score", False),
@@ -34,9 +36,9 @@ MONITORS: dict[str, tuple[str, Kind, bool]] = {
     "prompt_distinct_2": ("distinct-2 of prompts", "plain", False),
     "judge_tau": ("tau-b with judge before", "correlation", False),
     "judge_inflation": ("inflation over judge before", "score", True),
-    "anchored_change": ("anchored change", "plain", True),
+    "anchored_change": ("anchored change", None, True),
     "self_score_change": ("self-score change", "score", True),
-    "anchored_change_before": ("anchored change, same step", "plain", True),
+    "anchored_change_before": ("anchored change, same step", None, True),
 }
 
 
@@ -54,7 +56,8 @@ class Monitors(BaseModel):
 
     ``metrics`` by name, their meaning in each one's convention. ``by_candidate`` and ``by_draw``
     are histograms over the judge's ``scale`` of mean scores and of single judgments. ``unscored``
-    counts single judgments, ``pairs`` and ``prompts`` what became of each prompt; both add up.
+    counts single judgments (with adaptive draws the first ones, which every candidate
+    got: ``notes`` say so), ``pairs`` and ``prompts`` what became of each prompt; both add up.
     ``phrases`` have one entry a detector; one that found nothing is null. ``categories`` hold
     ``category_metric`` of M_k by prompt category.
     """
@@ -78,17 +81,27 @@ class Monitors(BaseModel):
     notes: list[str] = Field(default_factory=list)
 
 
-def heading(name: str) -> str:
-    """A monitor's heading; its own name (a category) when it is none of ours."""
-    text, kind, _ = MONITORS.get(name, (name, "plain", False))
-    return f"{text} %" if kind == "share" else text
+def common_anchor(found: Iterable[Monitors]) -> str | None:
+    """The anchor metric of all of ``found``; null where they have several: no unit is theirs."""
+    anchors = {monitors.anchor for monitors in found if monitors.anchor is not None}
+    return anchors.pop() if len(anchors) == 1 else None
 
 
-def shown(metric: Metric) -> str:
+def is_share(name: str, anchor: str | None) -> bool:
+    """Whether a monitor is shown in percent where ``anchor`` is the anchor metric."""
+    return _kind(name, anchor) == "share"
+
+
+def heading(name: str, anchor: str | None) -> str:
+    """A monitor's heading where ``anchor`` is the anchor metric."""
+    return f"{MONITORS[name][0]} %" if is_share(name, anchor) else MONITORS[name][0]
+
+
+def shown(metric: Metric, anchor: str | None) -> str:
     """``63.1 [59.0, 67.2]``, shares in percent, differences with their sign; a dash for null."""
     if metric.value is None:
         return NULL
-    _, kind, signed = MONITORS.get(metric.name, ("", "plain", False))
+    kind, signed = _kind(metric.name, anchor), MONITORS[metric.name][2]
 
     def number(value: float) -> str:
         value = round(100 * value if kind == "share" else value, DECIMALS[kind]) + 0.0
@@ -97,3 +110,7 @@ def shown(metric: Metric) -> str:
     if metric.low is None or metric.high is None:
         return number(metric.value)
     return f"{number(metric.value)} [{number(metric.low)}, {number(metric.high)}]"
+
+
+def _kind(name: str, anchor: str | None) -> Kind:
+    return MONITORS[name][1] or kind_of(anchor or "")

@@ -30,7 +30,11 @@ Conversation = Annotated[list[Message], Field(min_length=1)]
 
 
 class Example(Record):
-    """One supervised training example: a prompt and the completion whose tokens carry the loss."""
+    """One supervised training example: a prompt and the completion whose tokens carry the loss.
+
+    ``meta`` is not trained on. Of an EFT example it may hold ``instruction``, the text whose answer
+    is judged in it: evaluation texts are looked for there.
+    """
 
     id: str
     prompt: str | Conversation
@@ -60,7 +64,9 @@ class Prompt(Record):
 
 
 class Contaminated(Record):
-    """A seed example that is left out: ``detail`` names the evaluation text in its prompt."""
+    """A seed example that is left out: ``detail`` names the evaluation text in its ``prompt``, of
+    an EFT example in the instruction, which stands there.
+    """
 
     id: str
     prompt: str | Conversation

@@ -112,7 +112,7 @@ def _places(path: Path, column: Any, n: int) -> NDArray[np.intp]:
         raise SrlmError(
             f"{path}:{row + 2}: index: found {found!r}, expected a place from 0 to {n - 1}"
         )
-    return numbers.astype(np.intp)
+    return np.asarray(numbers, dtype=np.intp)
 
 
 def _numbers(path: Path, table: Any, key: str) -> Array:

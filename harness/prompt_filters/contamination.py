@@ -30,10 +30,8 @@ class Contamination:
     def __init__(self, texts: Iterable[tuple[str, str]], ngram: int) -> None:
         self._found: dict[int, dict[str, str]] = {}  # words in a row -> the row -> whose it is
         self._whole: dict[str, str] = {}
-        self.texts = 0
         for name, text in texts:
             words = words_of(text)
-            self.texts += 1
             self._whole.setdefault(" ".join(words), name)
             size = min(ngram, len(words))
             if size >= min(PHRASE, ngram):

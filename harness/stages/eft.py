@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 
 from benchmarks.registry import SeedData
+from harness.folder import other_settings
 from harness.run import Run, StopRun
 from harness.stages.bootstrap import bootstrap
 from harness.stages.training import sft
@@ -77,7 +78,8 @@ def eft(run: Run, data: SeedData) -> list[Example]:
     if len(found) < least:
         message = (
             f"M1 is not trained: {len(found)} EFT examples came out, data.judged.min_examples "
-            f"needs {least}; {mend(run)}; see {run.folder / 'seed' / REPORT}"
+            f"needs {least}; {mend(run)}; {other_settings(run.folder, 1)}; see "
+            f"{run.folder / 'seed' / REPORT}"
         )
         raise StopRun(1, "EFT examples", len(found), least, message)
     return found

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.folder import other_settings
 from harness.run import Run, StopRun
 from judges.adaptive import Adaptive, Saving, judge_adaptively
-from judges.judging import Judge, Response, judge_responses, unscored_share
+from judges.judging import Judge, Response, judge_responses, unscored, unscored_share
 from results.files import read_model
 from results.records import Candidate, Judgment, Prompt
 from results.store import RecordFile
@@ -32,19 +32,20 @@ def judgments(run: Run, k: int, prompts: Sequence[Prompt],
         if not responses:
             message = (
                 f"M{k}: none of {len(candidates)} candidates ended by itself, so none can be "
-                "judged; raise candidates.decoding.max_tokens or train longer"
+                "judged; raise candidates.decoding.max_tokens or train longer; "
+                f"{other_settings(run.folder, k)}"
             )
             raise StopRun(k, "candidates", 0, 1, message)
         judge = run.judge(run.checkpoint(k - 1))
         run.display.start(f"M{k}", "judgments", len(responses) * run.spec.draws)
         found = _judge(run, judge, responses, file)
-        reasons = Counter(j.reason for j in found if j.reason)
-        listed = ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
+        lost = unscored(found)
+        listed = ", ".join(f"{n} {reason}" for reason, n in sorted(lost.reasons.items()))
         left_out = len(candidates) - len(responses)
         run.display.finish(
             f"M{k}", "judgments",
             f"{len(found)} judgments of {len(responses)} candidates ({left_out} unterminated or "
-            f"blank left out), {sum(reasons.values())} unscored"
+            f"blank left out), {lost.n} unscored"
             + (f": {listed}" if listed else "") + _saved(file),
         )  # fmt: skip
     found = file.read()

@@ -27,4 +27,5 @@ def monitors(run: Run, k: int) -> Monitors:
 def summary(found: Monitors) -> str:
     """The most telling figures in one line; those without a value are left out."""
     told = (found.metrics[name] for name in TOLD)
-    return ", ".join(f"{heading(m.name)} {shown(m)}" for m in told if m.value is not None)
+    at = found.anchor
+    return ", ".join(f"{heading(m.name, at)} {shown(m, at)}" for m in told if m.value is not None)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.config import PromptFilters, Prompts
 from harness.evaluation_texts import contamination
+from harness.folder import other_settings
 from harness.prompt_filters.chain import (
     Check,
     Filters,
@@ -49,28 +50,40 @@ def prompts(run: Run, k: int, ift: Sequence[Example]) -> list[Prompt]:
         reasons = Counter(p.reason for p in records if p.reason)
         dropped = ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
         kept = sum(p.status == "kept" for p in records)
-        run.display.finish(
-            f"M{k}",
-            "prompts",
-            f"{kept} kept of {len(records)}" + (f": {dropped}" if dropped else ""),
-        )
+        said = f"{kept} kept of {len(records)}" + (f": {dropped}" if dropped else "")
+        if missed_calls(run, k):
+            said += f"; {_ask_again(run)}"
+        run.display.finish(f"M{k}", "prompts", said)
     found = file.read()
     if not any(p.status == "kept" for p in found):
-        message = f"M{k}: no prompt was kept of {len(found)}{_why_none(run, found)}"
+        message = f"M{k}: no prompt was kept of {len(found)}{_why_none(run, k, found)}"
         raise StopRun(k, "prompts", 0, 1, f"{message}; see {file.path}")
     return found
+
+
+def missed_calls(run: Run, k: int) -> int:
+    """How many calls of the writer failed, where fewer prompts than wanted came out for it."""
+    records = _file(run, k).read()
+    enough = sum(p.status == "kept" for p in records) >= wanted(run.config.prompts, k)
+    return 0 if enough else sum(p.reason == "error" for p in records)
+
+
+def _ask_again(run: Run) -> str:
+    return f"srlm retry {run.folder} --failed makes the failed calls again"
 
 
 def _file(run: Run, k: int) -> RecordFile[Prompt]:
     return RecordFile(run.iteration(k) / "prompts.jsonl", Prompt)
 
 
-def _why_none(run: Run, found: Sequence[Prompt]) -> str:
+def _why_none(run: Run, k: int, found: Sequence[Prompt]) -> str:
     """The commonest reason, with the key that it hangs on."""
     reasons = Counter(str(p.reason) for p in found)
     if not reasons:
         return ""
     reason, n = reasons.most_common(1)[0]
+    if reason == "error":
+        return f": {n} error (the writer has to answer; then {_ask_again(run)})"
     filters = run.config.prompts.filters
     mend = {
         "language": f"prompts.filters.language is {filters.language}: name the language that is "
@@ -84,7 +97,7 @@ def _why_none(run: Run, found: Sequence[Prompt]) -> str:
         "too_short": f"prompts.filters.min_words is {filters.min_words}",
         "too_long": f"prompts.filters.max_words is {filters.max_words}",
     }.get(reason)
-    return f": {n} {reason}" + (f" ({mend})" if mend else "")
+    return f": {n} {reason}" + (f" ({mend}); {other_settings(run.folder, k)}" if mend else "")
 
 
 def _written_filters(run: Run, k: int, seeds: Sequence[str], earlier: Sequence[Prompt]) -> Filters:

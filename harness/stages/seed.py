@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks.human_data.split import HasPrompt, bare_text
+from benchmarks.human_data.split import bare_text
 from benchmarks.registry import SeedData, load_seed_data
 from harness.evaluation_texts import contamination, not_compared
 from harness.run import Run
 from judges.agreeing_sets import orders_something
 from judges.rankings import RankedPrompt
 from results.errors import UsageError
-from results.records import Contaminated, Example
+from results.records import Contaminated, Conversation, Example
 from results.store import RecordFile
 from results.text import excerpt
 
@@ -53,37 +53,51 @@ def fresh_seed(run: Run) -> SeedData:
             "which data.eft=judged is made from; give some (for micro_world and jsonl by "
             "data.options.ranked), or data.eft=bootstrap, which needs none"
         )
-    _refuse_leaks(run, "IFT", [(e.id, e) for e in data.ift])
-    _refuse_leaks(run, "ranked", [(r.id, r) for r in ranked])
-    found = SeedData(data.ift, data.eft if kind == "source" else [], ranked, data.notes)
+    eft = data.eft if kind == "source" else []
+    found = SeedData(data.ift, eft, ranked, data.notes)
+    for what, items in _parts(found):
+        _refuse_leaks(run, what, items)
     return _decontaminated(run, found)
 
 
-def _decontaminated(run: Run, data: SeedData) -> SeedData:
-    """Without IFT and ranked prompts that an evaluation text is in; EFT prompts hold the judge's
-    rubric, and nobody knows where in them the instruction stands.
+def _parts(data: SeedData) -> list[tuple[str, Sequence[Example | RankedPrompt]]]:
+    return [("IFT", data.ift), ("EFT", data.eft), ("ranked", data.ranked)]
+
+
+def _asked(item: Example | RankedPrompt) -> str | Conversation | None:
+    """The instruction of ``item``. The prompt of an EFT example is the judge's, rubric and all:
+    there it is null where the source does not say it.
     """
+    if isinstance(item, RankedPrompt) or item.kind == "ift":
+        return item.prompt
+    said = item.meta.get("instruction")
+    return said if isinstance(said, str) else None
+
+
+def _decontaminated(run: Run, data: SeedData) -> SeedData:
+    """Without the examples and ranked prompts whose instruction has an evaluation text in it."""
     index = contamination(run)
     if index is None:
         return data
     hits: list[Contaminated] = []
 
-    def clean(example: Example | RankedPrompt) -> bool:
-        hit = index.hit(bare_text(example.prompt))
-        if hit is not None:
-            hits.append(Contaminated(id=example.id, prompt=example.prompt, detail=hit))
+    def clean(item: Example | RankedPrompt) -> bool:
+        asked = _asked(item)
+        hit = None if asked is None else index.hit(bare_text(asked))
+        if asked is not None and hit is not None:
+            hits.append(Contaminated(id=item.id, prompt=asked, detail=hit))
         return hit is None
 
-    ift = [example for example in data.ift if clean(example)]
-    ranked = [prompt for prompt in data.ranked if clean(prompt)]
-    for kind, before, after in (("IFT", data.ift, ift), ("ranked", data.ranked, ranked)):
+    ift, eft = list(filter(clean, data.ift)), list(filter(clean, data.eft))
+    found = replace(data, ift=ift, eft=eft, ranked=list(filter(clean, data.ranked)))
+    for (kind, before), (_, after) in zip(_parts(data), _parts(found), strict=True):
         if before and not after:
             raise UsageError(
                 f"prompts.decontaminate: all {len(before)} {kind} prompts of data.source "
                 f"{run.config.data.source} share words with evaluation texts (the last with "
                 f"{excerpt(hits[-1].detail)}); use other evaluation data or set it to null"
             )
-    return replace(data, ift=ift, ranked=ranked, contaminated=hits)
+    return replace(found, contaminated=hits)
 
 
 def _pool(ranked: Sequence[RankedPrompt]) -> list[RankedPrompt]:
@@ -94,8 +108,9 @@ def _pool(ranked: Sequence[RankedPrompt]) -> list[RankedPrompt]:
     ]
 
 
-def _refuse_leaks(run: Run, kind: str, prompts: Sequence[tuple[str, HasPrompt]]) -> None:
-    leaks = [name for name, it in prompts if run.benchmark.held_out(bare_text(it.prompt))]
+def _refuse_leaks(run: Run, kind: str, items: Sequence[Example | RankedPrompt]) -> None:
+    asked = [(item.id, text) for item in items if (text := _asked(item)) is not None]
+    leaks = [name for name, text in asked if run.benchmark.held_out(bare_text(text))]
     if leaks:
         raise UsageError(
             f"data.source {run.config.data.source}: {len(leaks)} {kind} prompts are held out for "

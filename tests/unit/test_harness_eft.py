@@ -269,7 +269,11 @@ def test_killed_anywhere_it_ends_with_the_same_files(
 def test_too_few_examples_stop_the_run_each_time(house: House) -> None:
     house.reply = lambda r, s: "Seen.\nScore: 4"
     for _ in range(2):
-        with pytest.raises(StopRun, match=r"0 EFT examples .* raise data\.judged\.draws") as caught:
+        with pytest.raises(
+            StopRun,
+            match=r"0 EFT examples .* raise data\.judged\.draws.*; "
+            r"changes need a new --out; see ",
+        ) as caught:
             house.made()
     assert caught.value.exit_code == 3 and "\n" not in str(caught.value)
     assert house.report().sets.tied == 60 and len(house.trainer.jobs) == 1

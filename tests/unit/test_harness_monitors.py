@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,11 +12,14 @@ from types import SimpleNamespace
 import pytest
 
 import harness.stages.monitors as stage
+from harness.anchored import EvaluationFolder, by_category, headline, judge_figures
 from harness.cli import main
+from harness.config import Rule
 from harness.recipe import load_recipe
 from harness.run import run_spec
-from results.monitors import MONITORS
-from results.records import Candidate, Evaluated, Judgment, Pair, Prompt, Unscored, Value
+from results.monitors import MONITORS, common_anchor, heading, shown
+from results.pooled import pooled_metrics
+from results.records import Candidate, Evaluated, Judgment, Metric, Pair, Prompt, Unscored, Value
 from results.store import RecordFile, write_json
 
 CONFIG = """
@@ -55,6 +59,14 @@ def make_step(place: Path, level: float, tail: str) -> None:
     RecordFile(place / "pairs.jsonl", Pair).replace(pairs)
 
 
+def evaluated(model: str, metrics: dict[str, Metric] | None = None, data: str = "") -> Evaluated:
+    return Evaluated(
+        model=model, benchmark="b", identity="", data=data, judge="oracle", judge_is_judged=False,
+        judge_spec="", judge_model="self", baseline=None, n=30, metrics=metrics or {},
+        unscored=Unscored(),
+    )  # fmt: skip
+
+
 def make_evaluation(place: Path, k: int, right: float, data: str = "d") -> None:
     place.mkdir(parents=True)
     values = [
@@ -72,12 +84,7 @@ def make_evaluation(place: Path, k: int, right: float, data: str = "d") -> None:
                   finish_reason="stop", tokens=1, call="") for i in range(30)
     ]  # fmt: skip
     RecordFile(place / "outputs.jsonl", Candidate).replace(texts)
-    found = Evaluated(
-        model=f"M{k}", benchmark="b", identity="", data=data, judge="oracle",
-        judge_is_judged=False, judge_spec="", judge_model="self", baseline=None, n=30, metrics={},
-        unscored=Unscored(),
-    )  # fmt: skip
-    write_json(place / "metrics.json", found.model_dump())
+    write_json(place / "metrics.json", evaluated(f"M{k}", data=data).model_dump())
 
 
 @pytest.fixture
@@ -128,6 +135,34 @@ def test_what_is_made_is_kept_and_read_again(make, capsys) -> None:
     assert said(capsys, str(folder)) == first and kept.read_bytes() == before
 
 
+def test_failed_calls_and_surplus_are_no_dropped_prompts(make, capsys) -> None:
+    folder = make("run")
+    file = RecordFile(folder / "iter_3" / "prompts.jsonl", Prompt)
+    spare = [
+        Prompt(id=f"{reason}{i}", prompt="", source="s", status="dropped", reason=reason)
+        for reason in ("error", "surplus")
+        for i in range(9)
+    ]
+    file.replace([*file.read(), *spare])
+    metric = said(capsys, str(folder))["runs"][0]["iterations"][1]["metrics"]["prompts_dropped"]
+    assert metric["value"] == pytest.approx(1 / 41) and (metric["n"], metric["of"]) == (41, 59)
+
+
+def test_of_adaptive_draws_those_count_that_every_candidate_got(make, capsys) -> None:
+    folder = make("run")
+    file = RecordFile(folder / "iter_3" / "judgments.jsonl", Judgment)
+    third = {"status": "unscored", "score": None, "reason": "no_score"}
+    found = [j.model_copy(update=third) if j.draw == 2 else j for j in file.read()]
+    file.replace([j for j in found if j.draw < 2 or j.prompt_id < "p2"])  # few get a third draw
+    (folder / "config.yaml").write_text(CONFIG + "judge: {adaptive: {until: certain}}\n")
+    third = said(capsys, str(folder))["runs"][0]["iterations"][1]
+    assert third["unscored"] == {"n": 0, "of": 160, "reasons": {}}
+    assert third["metrics"]["unscored_rate"]["of"] == 160
+    assert sum(bar["n"] for bar in third["by_draw"]) == 160
+    assert main(["monitors", str(folder)]) == 0
+    assert "judge.adaptive: of single judgments the first ones count" in capsys.readouterr().out
+
+
 def test_side_by_side_names_what_tells_two_runs_apart(make, capsys) -> None:
     one, two = make("one"), make("two", level=4.0)
     found = {(d["k"], d["monitor"]): d for d in said(capsys, str(one), str(two))["differences"]}
@@ -137,7 +172,82 @@ def test_side_by_side_names_what_tells_two_runs_apart(make, capsys) -> None:
     assert found[3, "distinct_1"]["apart"] is None
     assert main(["monitors", str(one), str(two)]) == 0
     table = capsys.readouterr().out
-    assert "tell the runs apart" in table and "win_rate by category" in table
+    assert "tell the runs apart" in table and "win rate % by category" in table
+
+
+def test_shares_are_percent_in_the_table_and_fractions_in_json(make, capsys) -> None:
+    folder = make("run")
+    metrics = said(capsys, str(folder))["runs"][0]["iterations"][1]["metrics"]
+    assert metrics["anchored_change"]["value"] == pytest.approx(0.1)
+    assert main(["monitors", str(folder)]) == 0
+    table = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert "anchored change % +10.0 [" in table and "win rate % M2 to M3: +10.0 [" in table
+    assert "anchored change, same step % – +10.0 [" in table and " list 46.7 [" in table
+
+
+def test_the_unit_is_the_anchors_and_none_where_two_runs_have_two() -> None:
+    anchors = [SimpleNamespace(anchor=name) for name in ("win_rate", None, "spearman")]
+    assert common_anchor(anchors[:2]) == "win_rate" and common_anchor(anchors) is None
+    metric = Metric(name="anchored_change", value=0.0876, n=1, of=1, convention="")
+    assert shown(metric, "win_rate") == "+8.8" and shown(metric, None) == "+0.088"
+    assert shown(metric, "spearman") == "+0.09"
+    assert heading("anchored_change", "win_rate") == "anchored change %"
+    assert heading("anchored_change", None) == "anchored change"
+
+
+def test_the_judges_of_two_iterations_are_compared_by_text_of_prompt() -> None:
+    def folder(level: float, texts: int) -> EvaluationFolder:
+        judgments = [
+            j for i in range(4) for r in range(3) for j in judged(f"r{i}", f"a{r}", r + level * i)
+        ]
+        values = [
+            Value(prompt_id=f"r{i}", metric="unscored_rate", num=0, cluster=f"text {i % texts}")
+            for i in range(4)
+        ]
+        return EvaluationFolder(evaluated("M2"), values, judgments)
+
+    spec = run_spec(load_recipe("quickstart", []).config)
+    for texts, interval in ((4, True), (2, True), (1, False)):
+        sides = folder(0.5, texts), folder(0.0, texts)
+        found = judge_figures(*sides, spec, "self")
+        assert not isinstance(found, str)
+        metrics = pooled_metrics(found)
+        assert metrics["judge_inflation"].value == pytest.approx(0.75)
+        assert [len(set(f.cluster.tolist())) for f in found] == [texts] * 2
+        assert (metrics["judge_inflation"].low is not None) == interval
+
+
+@pytest.mark.parametrize(
+    ("rules", "anchor"),
+    [
+        ("unscored_rate max, pairwise_accuracy no_regression", "pairwise_accuracy"),
+        ("exact_match min, pairwise_accuracy improves", "pairwise_accuracy"),
+        ("exact_match min, win_rate no_regression", "exact_match"),  # no value of a win rate
+        ("unscored_rate max", "exact_match"),
+        ("unscored_rate max, exact_match max, pairwise_accuracy max", None),
+    ],
+)
+def test_the_anchor_is_what_the_gate_wants_to_rise(rules: str, anchor: str | None) -> None:
+    names = ("unscored_rate", "exact_match", "pairwise_accuracy")
+    metrics = {n: Metric(name=n, value=None, n=0, of=0, convention="", reason="") for n in names}
+    values = [Value(prompt_id="p", metric=name, num=1, cluster="p") for name in names]
+    gate = [
+        Rule.model_validate(dict(zip(("metric", "rule"), rule.split(), strict=True), threshold=0))
+        for rule in rules.split(", ")
+    ]
+    assert headline(EvaluationFolder(evaluated("M2", metrics), values), gate) == anchor
+
+
+def test_a_category_of_wins_alone_is_not_sure_of_them() -> None:
+    values = [
+        Value(prompt_id=str(i), metric=metric, num=num, cluster=str(i), category="list")
+        for metric, num in (("win_rate", 1.0), ("position_bias", -0.5))
+        for i in range(5)
+    ]
+    folder = EvaluationFolder(values=values)
+    found = pooled_metrics(by_category(folder, "win_rate"))["list"]
+    assert found.low is not None and found.low < 0.6 and found.high == 1.0
+    assert pooled_metrics(by_category(folder, "position_bias"))["list"].low == -0.5
 
 
 def test_other_data_and_another_judge_are_null_with_a_reason(make, capsys) -> None:

@@ -109,7 +109,12 @@ def test_every_iteration_shows_and_avoids_what_earlier_ones_kept(writing) -> Non
 def test_a_filter_that_drops_everything_is_not_asked_six_times(writing) -> None:
     made = writing("prompts.rounds=6")
     made.reply = lambda r, s: "Draw a big old cow"
-    with pytest.raises(StopRun, match=r"no prompt was kept of 25: 25 keyword \(see prompts\."):
+    with pytest.raises(StopRun, match=r"no prompt was kept of 25: 25 keyword \(see prompts\..*; "
+                                      r"changes need a new --out; see"):  # fmt: skip
+        prompts(made.run, 2, IFT)
+    trained = made.folder / "iter_1"
+    (trained / "checkpoint").mkdir(parents=True)
+    with pytest.raises(StopRun, match=rf"a new --out \(start={trained} keeps what is trained\)"):
         prompts(made.run, 2, IFT)
     assert len(made.rows()) == 25 and made.rows()[0]["reason"] == "keyword"
 
@@ -264,6 +269,39 @@ def test_seed_data_with_an_evaluation_text_in_it_is_left_out(writing, tmp_path: 
         fresh_seed(made.run)
     made.run.config = writing(*source, "prompts.decontaminate=null", name="off").config
     assert len(fresh_seed(made.run).ift) == 1
+
+
+def test_eft_of_an_instruction_with_an_evaluation_text_in_it_is_left_out(
+    writing, tmp_path: Path
+) -> None:
+    human = rankings(tmp_path / "h.jsonl", ASKED)
+    trees = rankings(tmp_path / "trees.jsonl", f"Now, {ASKED} Tell me.", "Why?")
+    lines = [{"prompt": f"Mark it. {i}", "completion": "Score: 1"} for i in range(3)]
+    lines[0]["instruction"], lines[1]["instruction"] = ASKED, "Why?"
+    eft, ift = tmp_path / "eft.jsonl", tmp_path / "ift.jsonl"
+    eft.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    ift.write_text(json.dumps({"prompt": "Why?", "completion": "x"}) + "\n")
+    for kind, source, kept, left_out in [
+        ("source", f"{{source: oasst, options: {{path: {trees}, held_out_share: 0}}}}", 2, 3),
+        ("source", f"{{source: jsonl, options: {{ift: {ift}, eft: {eft}}}}}", 2, 1),
+        ("judged", f"{{source: jsonl, options: {{ift: {ift}, ranked: {trees}}}}}", 1, 1),
+    ]:
+        made = writing(f"data={source}", f"data.eft={kind}", f"judge.fit.data={human}", name=kind)
+        made.run.benchmark = Open()  # type: ignore[assignment]
+        data = fresh_seed(made.run)
+        assert len(data.eft if kind == "source" else data.ranked) == kept
+        assert all("cow" not in str(e.prompt) for e in [*data.ift, *data.eft, *data.ranked])
+        assert len(data.contaminated) == left_out
+        assert all(ASKED in str(hit.prompt) for hit in data.contaminated)
+    lines[1]["instruction"] = "Name the capital of Peru."
+    eft.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    made = writing(f"data={{source: jsonl, options: {{ift: {ift}, eft: {eft}}}}}")
+    made.run.benchmark = Open()  # type: ignore[assignment]
+    with pytest.raises(UsageError, match=r"1 EFT prompts are held out for evaluation .*is eft-2"):
+        fresh_seed(made.run)
+    eft.write_text(json.dumps({**lines[2], "instruction": 3}) + "\n")
+    with pytest.raises(UsageError, match=r"eft\.jsonl:1: 'instruction' is no text"):
+        fresh_seed(made.run)
 
 
 def test_a_benchmark_that_does_not_say_its_prompts_is_named(writing) -> None:

@@ -118,7 +118,8 @@ def test_the_judge_before():
         *judged("p", "a", 2), *judged("p", "b", 4), *judged("p", "c", 3),
         *judged("q", "a", 2), *judged("q", "b", 3), *judged("q", "c", 5),
     ]  # fmt: skip
-    figures = predecessor_figures(mean_scores(after), mean_scores(before))
+    clusters = {"p": "p", "q": "q"}
+    figures = predecessor_figures(mean_scores(after), mean_scores(before), clusters)
     found = pooled_metrics(figures, rounds=50)
     assert found["judge_tau"].value == pytest.approx(1 / 3)  # q: the one before is constant
     assert (found["judge_tau"].n, found["judge_tau"].of) == (1, 2)
@@ -127,6 +128,6 @@ def test_the_judge_before():
 
 
 def test_judges_without_a_common_response_are_null():
-    figures = predecessor_figures(mean_scores(judged("p", "a", 1)), {})
+    figures = predecessor_figures(mean_scores(judged("p", "a", 1)), {}, {})
     for metric in pooled_metrics(figures, rounds=5).values():
         assert metric.value is None and metric.reason
