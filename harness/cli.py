@@ -158,7 +158,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SrlmError as error:
         if arguments.debug:
             raise
-        print(f"srlm: {error}", file=sys.stderr)
+        from results.text import one_line
+
+        print(f"srlm: {one_line(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("srlm: interrupted; the same command goes on from here", file=sys.stderr)

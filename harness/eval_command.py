@@ -151,6 +151,12 @@ def _bridge(arguments: argparse.Namespace) -> int:
 
     if arguments.benchmark != "alpaca_eval2" or arguments.annotations is None:
         raise UsageError("eval --bridge FILE needs --benchmark alpaca_eval2 and --annotations FILE")
+    for option in ("outputs", "baseline_outputs", OVERRIDES):
+        if getattr(arguments, option):
+            raise UsageError(
+                f"eval --bridge takes --annotations alone, found {option.replace('_', '-')}; "
+                "leave it out"
+            )
     found = bridge(arguments.annotations, arguments.bridge, arguments.seed)
     if arguments.json or arguments.format == "json":
         print(json.dumps(found, indent=2, default=as_json))

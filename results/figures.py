@@ -150,7 +150,8 @@ def figures(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
         if isinstance(value, BaseModel):
             yield key, value.model_dump()
         elif isinstance(value, Mapping):
-            if "value" in value:
+            # A part of a group may be called "value"; then it is a metric itself, no number.
+            if "value" in value and not isinstance(value["value"], BaseModel | Mapping):
                 yield key, dict(value)
             else:
                 yield from figures(value, f"{key}.")

@@ -15,6 +15,7 @@ from results.errors import SrlmError
 from results.files import unreadable
 from results.text import excerpt
 
+GAMED = 2  # answers of the baseline to each prompt
 COLUMNS = ("preference", "index", "std_delta_len", "instruction_difficulty")
 WEIGHTS = ("instruction_difficulty", "not_gamed_baseline.astype(float)")
 
@@ -28,13 +29,18 @@ def read_gamed(path: Path) -> Gamed:
     table = _table(path, COLUMNS)
     n = len(places())
     place = _places(path, table["index"], n)
-    lacking = sorted(set(range(n)) - set(place.tolist()))
-    if lacking:
+    counts = np.bincount(place, minlength=n)
+    for at in np.flatnonzero(counts != GAMED):
         raise SrlmError(
-            f"{path}: found no row of {len(lacking)} of the {n} prompts (index {lacking[0]} first),"
-            " expected two of each; get the file again"
+            f"{path}: found {counts[at]} rows of prompt {at}, expected {GAMED}, of the verbose and "
+            "of the concise answer; get the file again"
         )
     columns = {key: _numbers(path, table, key) for key in COLUMNS if key != "index"}
+    for row in np.flatnonzero((columns["preference"] < 0) | (columns["preference"] > 1)):
+        raise SrlmError(
+            f"{path}:{row + 2}: preference: found {columns['preference'][row]:g}, expected 0 to 1; "
+            "get the file again"
+        )
     difficulty = np.full(n, np.nan)
     for row, (at, value) in enumerate(
         zip(place.tolist(), columns["instruction_difficulty"], strict=True)
@@ -75,6 +81,11 @@ def read_coefficients(path: Path, model: str) -> Array:
         raise SrlmError(
             f"{path}: found no model {excerpt(model)!r} among {len(names)}, expected its published "
             "coefficients; leave coefficients out to fit them"
+        )
+    if names.count(model) > 1:
+        raise SrlmError(
+            f"{path}: found {names.count(model)} rows of {excerpt(model)!r}, expected one; remove "
+            "the others"
         )
     row = names.index(model)
     psi, theta = (_numbers(path, table, key)[row] for key in WEIGHTS)

@@ -98,7 +98,7 @@ def _row(model: Annotations, ours: Sequence[Output] | None, theirs: Sequence[Out
          control: LengthControl, seed: int) -> dict[str, Any]:  # fmt: skip
     official = all(place(row.instruction) is not None for row in model.rows)
     of = len(theirs) if theirs is not None else len(places()) if official else len(model.rows)
-    texts = [o.output for o in ours] if ours is not None else [r.output_2 for r in model.rows]
+    texts = _outputs(model, ours, theirs, official)
     metrics: dict[str, Any] = win_rates(model, of, seed)
     metrics |= _length_controlled(model, of, official, control, seed)
     metrics["avg_length"] = average_length(texts, of)
@@ -116,8 +116,19 @@ def _row(model: Annotations, ours: Sequence[Output] | None, theirs: Sequence[Out
         "metrics": metrics,
         "unscored": unscored(model),
         "gate": None,
-        "note": _note(model, of),
+        "note": _note(model, of, metrics["lc_win_rate"].reason),
     }
+
+
+def _outputs(model: Annotations, ours: Sequence[Output] | None, theirs: Sequence[Output] | None,
+             official: bool) -> list[str]:  # fmt: skip
+    """The model's outputs to the prompts of the set: a file of outputs may be of a larger one."""
+    if ours is None:
+        return [row.output_2 for row in model.rows]
+    if theirs is None and official:
+        return [output.output for output in ours if place(output.instruction) is not None]
+    prompts = {pair.instruction for pair in (model.rows if theirs is None else theirs)}
+    return [output.output for output in ours if output.instruction in prompts]
 
 
 def _length_controlled(model: Annotations, of: int, official: bool, control: LengthControl,
@@ -173,6 +184,8 @@ def _why_not(model: Annotations, official: bool, control: LengthControl) -> str 
         )
     if not any(row.share is not None for row in model.rows):
         return "no row has a preference"
+    if len({len(row.output_1) - len(row.output_2) for row in model.rows}) < 2:
+        return "all outputs differ by the same length from the baseline's: nothing to control for"
     return None
 
 
@@ -224,8 +237,10 @@ def _controlled(model: Annotations, control: LengthControl, seed: int) -> tuple[
     return fitted.by_prompt, ends, said
 
 
-def _note(model: Annotations, of: int) -> str | None:
-    """What is odd about the rows, in words; null where nothing is."""
+def _note(model: Annotations, of: int, uncontrolled: str | None) -> str | None:
+    """What is odd about the rows, in words, and why length is not controlled for; null where there
+    is nothing to say.
+    """
     parts = []
     if len(model.rows) < of:
         parts.append(f"{of - len(model.rows)} of {of} prompts are missing")
@@ -235,6 +250,8 @@ def _note(model: Annotations, of: int) -> str | None:
     blank = sum(not row.output_2.strip() for row in model.rows)
     if blank:
         parts.append(f"{blank} outputs are empty")
+    if uncontrolled is not None:
+        parts.append(f"no LC win rate: {uncontrolled}")
     return "; ".join(parts) or None
 
 

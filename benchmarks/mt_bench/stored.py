@@ -32,8 +32,11 @@ from results.errors import SrlmError
 from results.lines import numbered_records
 
 
+NO_RATING = -1  # what FastChat writes where it found none
+
+
 def _rating(score: float | None) -> float | None:
-    if score is None or score < 0:
+    if score is None or score == NO_RATING:
         return None
     if not SCALE[0] <= score <= SCALE[1]:
         raise ValueError("a rating is 1 to 10; -1 or null where there is none")
@@ -98,7 +101,8 @@ def _row(
 ) -> dict[str, Any]:
     ratings = [line.rating for line in lines]
     reasons = Counter(_why(line) for line in lines if line.score is None)
-    note = other_questions(lines)
+    said = [f"{n} unscored: {reason}" for reason, n in sorted(reasons.items())]
+    note = "; ".join(filter(None, [other_questions(lines), *said]))
     return {
         "model": model,
         "run": None,

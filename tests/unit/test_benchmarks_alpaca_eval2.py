@@ -57,7 +57,7 @@ def test_figures_by_hand(tmp_path: Path) -> None:
         "koala": (1 + 0.25 + 0.5) / 3,
         "oasst": 0.5,
     }
-    assert found["note"] == "1 outputs are empty"
+    assert found["note"].startswith("1 outputs are empty; no LC win rate: some prompts are none of")
 
 
 def test_lengths_of_the_outputs_file(tmp_path: Path) -> None:
@@ -67,7 +67,33 @@ def test_lengths_of_the_outputs_file(tmp_path: Path) -> None:
     path = write(tmp_path / "a.json", [row("a", 2.0, output_2="four")])
     found = rows(path, write(tmp_path / "o.json", outputs), write(tmp_path / "b.json", baseline))[0]
     assert values(found)["avg_length"] == (4 + 4 + 0) // 3
-    assert found["note"] == "2 of 3 prompts are missing"
+    assert found["note"].startswith("2 of 3 prompts are missing; no LC win rate: ")
+
+
+def test_outputs_of_a_larger_set_do_not_count(tmp_path: Path) -> None:
+    outputs = [{"instruction": p, "output": p * 5, "generator": "tested"} for p in "abcdef"]
+    path = write(tmp_path / "a.json", [row("a", 2.0, output_2="aaaaa")])
+    file = write(tmp_path / "o.json", outputs)
+    assert values(rows(path, file)[0])["avg_length"] == 5
+    baseline = [{"instruction": p, "output": "the baseline's answer"} for p in "ab"]
+    assert values(rows(path, file, write(tmp_path / "b.json", baseline))[0])["avg_length"] == 5
+
+
+def test_a_part_called_value(tmp_path: Path) -> None:
+    from results.leaderboard import to_markdown
+
+    path = write(tmp_path / "a.json", [row("a", 2.0, dataset="value"), row("b", 2.0, dataset="x")])
+    assert "| value % | x % |" in to_markdown(rows(path)).replace("  ", "")
+
+
+def test_equal_lengths_have_nothing_to_control_for(tmp_path: Path) -> None:
+    same = [
+        {**item, "output_2": item["output_1"], "preference": 1.5}
+        for item in annotated("claude-2.1")
+    ]
+    found = rows(write(tmp_path / "a.json", same), control=control())[0]["metrics"]["lc_win_rate"]
+    assert found.value is None
+    assert found.reason.startswith("all outputs differ by the same length")
 
 
 def test_several_models_are_several_rows(tmp_path: Path) -> None:
@@ -272,10 +298,12 @@ def gamed_file(path: Path, **changed: str) -> Path:
     """A df_gamed.csv of all 805 prompts; ``changed`` replaces cells of its first row."""
     columns = ("model", "preference", "index", "std_delta_len", "instruction_difficulty")
     lines = [",".join(columns)]
-    for at in range(805):
+    for at in [*range(805), *range(805)]:
         cells = {"model": "m", "preference": "0.5", "index": str(at), "std_delta_len": "0.1",
                  "instruction_difficulty": "0.2"}  # fmt: skip
-        lines.append(",".join((cells | (changed if at == 0 else {}))[name] for name in columns))
+        lines.append(
+            ",".join((cells | (changed if len(lines) == 1 else {}))[name] for name in columns)
+        )
     path.write_text("\n".join(lines) + "\n")
     return path
 
@@ -285,8 +313,12 @@ def gamed_file(path: Path, **changed: str) -> Path:
     [
         ({"preference": "x"}, ":2: preference: found 'x', expected a finite number"),
         ({"index": "805"}, ":2: index: found '805', expected a place from 0 to 804"),
-        ({"index": "1"}, "found no row of 1 of the 805 prompts (index 0 first)"),
-        ({"index": "1", "instruction_difficulty": "9"}, "found no row of 1 of the 805"),
+        ({"index": "1"}, "found 1 rows of prompt 0, expected 2"),
+        ({"preference": "1.5"}, ":2: preference: found 1.5, expected 0 to 1"),
+        (
+            {"instruction_difficulty": "9"},
+            "instruction_difficulty: found 0.2 after 9.0 for prompt 0",
+        ),
         ({"std_delta_len": "nan"}, ":2: std_delta_len: found 'nan'"),
     ],
 )

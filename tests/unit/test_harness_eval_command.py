@@ -111,6 +111,12 @@ def test_mt_bench_single_and_pairs(tmp_path: Path, capsys: pytest.CaptureFixture
         (["--benchmark", "mt_bench", "control.c=1"], 2, "control.c=1: not for --benchmark"),
         (["--benchmark", "alpaca_eval2", "--judgments", "x"], 2, "--judgments: not for"),
         (["--benchmark", "alpaca_eval2", "--bridge", "x"], 2, "needs --benchmark alpaca_eval2 and"),
+        (
+            ["--benchmark", "alpaca_eval2", "--annotations", "x", "--bridge", "y", "control.c=1"],
+            2,
+            "eval --bridge takes --annotations alone",
+        ),
+        (["--benchmark", "alpaca_eval2", "--annotations", "x\x1b[31m\ny"], 1, "x y: no such file"),
         (["--benchmark", "alpaca_eval2", "--annotations", "x", "control.gamd=y"], 2, "'gamed'"),
         (["--benchmark", "alpaca_eval2", "--annotations", "x", "control.c=0"], 2, "control.c"),
         (["--benchmark", "alpaca_eval2", "--annotations", "x", "--seed", "-1"], 2, "--seed"),
