@@ -8,6 +8,9 @@ import json
 import math
 import random
 import re
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -469,15 +472,15 @@ def test_a_finished_folder_is_of_its_prompts(world: World) -> None:
         world.evaluate(limit=2)
 
 
-def serve(world: World, server: FakeServer, place: str = "m") -> tuple[Evaluation, list[str]]:
-    """The model and the judge behind one server, told apart by name."""
+def serve(world: World, url: str) -> tuple[Evaluation, list[str]]:
+    """The model and the judge behind one server, told apart by name, one call at a time."""
     notes: list[str] = []
-    with CallCache(world.folder / f"{place}.sqlite") as cache:
-        engine = OpenAIEngine("judge", server.url, max_concurrency=4)
+    with CallCache(world.folder / "server.sqlite") as cache:
+        engine = OpenAIEngine("judge", url, max_concurrency=1)
         judge = Judge(load_spec("additive5"), Caller(engine, cache, on_note=notes.append),
                       "openai:judge", False)  # fmt: skip
-        model = Caller(OpenAIEngine("policy", server.url), cache)
-        found = AlpacaEval2(**world.options).evaluate(model, judge, None, world.folder / place, 0)
+        model = Caller(OpenAIEngine("policy", url, max_concurrency=1), cache)
+        found = AlpacaEval2(**world.options).evaluate(model, judge, None, world.folder / "m", 0)
     return found, notes
 
 
@@ -488,9 +491,9 @@ def answers(body: dict[str, Any]) -> str:
 
 def test_a_server_with_logprobs(world: World) -> None:
     with FakeServer(("policy", "judge"), answers, logprobs=lambda word: LOWER) as server:
-        found, _ = serve(world, server)
+        found, _ = serve(world, server.url)
         bodies = [body for body in server.bodies if body["model"] == "judge"]
-        serve(world, server)
+        serve(world, server.url)
         assert len(server.bodies) == 12
     shares = [0.75 if swapped(p) else 0.25 for p in PROMPTS]
     assert found.metrics["win_rate"].value == pytest.approx(sum(shares) / 6)
@@ -499,13 +502,39 @@ def test_a_server_with_logprobs(world: World) -> None:
                          "logprobs": True, "top_logprobs": 5}] * 6  # fmt: skip
 
 
+@pytest.mark.parametrize("begun", ["outputs.jsonl.part", "pair_judgments.jsonl.part"])
+def test_a_process_that_is_killed_goes_on(begun: str, world: World) -> None:
+    """SIGKILL while the model answers, or the judge: no call that was kept is made again."""
+    program = (
+        "import sys, pathlib, tests.unit.test_benchmarks_alpaca_eval2_live as it; "
+        "it.serve(it.World(pathlib.Path(sys.argv[1])), sys.argv[2])"
+    )
+    part = world.folder / "m" / begun
+    with FakeServer(("policy", "judge"), answers, seconds=0.2,
+                    logprobs=lambda word: LOWER) as server:  # fmt: skip
+        command = [sys.executable, "-c", program, str(world.folder), server.url]
+        with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as process:
+            while process.poll() is None and not (part.exists() and part.stat().st_size):
+                time.sleep(0.01)
+            process.kill()
+        with CallCache(world.folder / "server.sqlite") as cache:
+            kept = cache.count()
+        time.sleep(0.5)  # what the dead process had sent still comes in
+        asked = len(server.bodies)
+        assert 1 + 6 * begun.startswith("pair") <= kept < 12
+        found, _ = serve(world, server.url)
+        assert len(server.bodies) - asked == 12 - kept
+    assert found.metrics["n_total"].value == 6
+    assert world.stored()["metrics"]["win_rate"].value == found.metrics["win_rate"].value
+
+
 @pytest.mark.parametrize("refuses", [(), ("logprobs",)])
 def test_a_server_without_logprobs(refuses: tuple[str, ...], world: World) -> None:
     with FakeServer(("policy", "judge"), answers, refuses=refuses) as server:
-        found, notes = serve(world, server)
+        found, notes = serve(world, server.url)
         judged = [body for body in server.bodies if body["model"] == "judge"]
         assert ["logprobs" in body for body in judged] == [True] + [False] * 6
-        assert serve(world, server)[0] == found and len(server.bodies) == 13
+        assert serve(world, server.url)[0] == found and len(server.bodies) == 13
     assert found.metrics["win_rate"].value is None and found.unscored.n == 0
     assert found.metrics["discrete_win_rate"].value == sum(map(swapped, PROMPTS)) / 6
     assert sum("no log-probabilities" in note for note in notes) == 1
