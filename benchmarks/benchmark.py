@@ -22,6 +22,7 @@ class Evaluation:
     ``n`` is the number of prompts, ``judge`` who judged the model's answers (rows with different
     judges are not ranked together) and ``judge_is_judged`` whether that was the model itself.
     ``data`` is a hash of what was asked and how: figures under another one do not compare.
+    ``baseline`` names the opponent of the win rate where the benchmark brings its own.
     """
 
     n: int
@@ -31,6 +32,7 @@ class Evaluation:
     unscored: Unscored = field(default_factory=Unscored)
     data: str = ""
     judge_is_judged: bool = False
+    baseline: str | None = None
 
 
 @runtime_checkable

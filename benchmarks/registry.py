@@ -17,6 +17,7 @@ BENCHMARKS = Table(
     {
         "micro_world": "benchmarks.micro_world.benchmark:MicroWorld",
         "judge_agreement": "benchmarks.judge_agreement:JudgeAgreement",
+        "alpaca_eval2": "benchmarks.alpaca_eval2.benchmark:AlpacaEval2",
         "mt_bench": "benchmarks.mt_bench.benchmark:MtBench",
     },
     {},

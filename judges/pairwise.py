@@ -22,7 +22,7 @@ from results.records import Conversation, PairJudgment
 
 Order = Literal["AB", "BA"]
 Verdict = Literal["win", "tie", "loss"]
-_MEANS: dict[str, dict[str, Choice]] = {
+MEANS: dict[str, dict[str, Choice]] = {  # what a verdict on what was shown says of the data's
     "AB": {"A": "first", "B": "second", "tie": "tie"},
     "BA": {"A": "second", "B": "first", "tie": "tie"},
 }
@@ -102,7 +102,7 @@ def to_pair_judgment(
         order=order,
         draw=draw,
         status="unscored" if parsed.verdict is None else "scored",
-        verdict=None if parsed.verdict is None else _MEANS[order][parsed.verdict],
+        verdict=None if parsed.verdict is None else MEANS[order][parsed.verdict],
         reason=parsed.reason,
         **call_fields(completion, call),
     )

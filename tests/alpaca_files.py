@@ -47,3 +47,9 @@ def write(path: Path, rows: Any) -> Path:
     """``rows`` as JSON."""
     path.write_text(json.dumps(rows))
     return path
+
+
+def baseline_row(prompt: str, output: str | None = None, **more: Any) -> dict[str, Any]:
+    """A row of the baseline's ``model_outputs.json``."""
+    said = f"the baseline on {prompt}" if output is None else output
+    return {"instruction": prompt, "output": said, "generator": "base", "dataset": "koala", **more}

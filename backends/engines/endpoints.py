@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from backends.engines.engine import NoLogprobsError
 from backends.engines.limits import PerMinute
 from results.errors import SrlmError
 from results.text import excerpt
@@ -90,9 +91,9 @@ def key_refused(terms: Terms, endpoint: Endpoint, error: Any) -> SrlmError:
     )
 
 
-def no_logprobs(terms: Terms, endpoint: Endpoint, why: object) -> SrlmError:
+def no_logprobs(terms: Terms, endpoint: Endpoint, why: object) -> NoLogprobsError:
     """The error for a server without log-probabilities where the judge's scores come from them."""
-    return SrlmError(
+    return NoLogprobsError(
         f"{endpoint.url}: model {terms.model!r} {terms.without_key(why)}, and this judge reads its "
         "scores from log-probabilities; use a server that gives them, or a judge with "
         "aggregation: mean"

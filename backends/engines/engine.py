@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from results.errors import SrlmError
 from results.records import Message
 
 
@@ -28,6 +29,10 @@ class GenerateConfig:
     stop: tuple[str, ...] = ()
     seed: int = 0
     logprobs: int = 0
+
+
+class NoLogprobsError(SrlmError):
+    """The model gives no log-probabilities, though they were asked for: no call can succeed."""
 
 
 @dataclass(frozen=True)

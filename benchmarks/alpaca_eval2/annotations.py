@@ -58,14 +58,19 @@ class Annotation(BaseModel):
         return "no_preference" if missing else "preference_out_of_range"
 
 
-class Output(BaseModel):
-    """One row of a ``model_outputs.json``."""
+class Instruction(BaseModel):
+    """One prompt of a set, and the part of the set that it belongs to."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
     instruction: StrictStr
+    dataset: StrictStr | None = None
+
+
+class Output(Instruction):
+    """One row of a ``model_outputs.json``."""
+
     output: StrictStr
     generator: StrictStr = "not said"
-    dataset: StrictStr | None = None
 
 
 @dataclass(frozen=True)
@@ -117,10 +122,23 @@ def read_outputs(path: Path) -> list[Output]:
     return rows
 
 
+def read_instructions(path: Path) -> list[Instruction]:
+    """The prompts of a set (.gz too): rows of ``model_outputs.json``, or such without an output.
+
+    Raises SrlmError on a prompt that is there twice, and on one without text.
+    """
+    rows = _read(path, Instruction)
+    _refuse_twice(path, ((n, row.instruction) for n, row in enumerate(rows)), "the set")
+    for number, row in enumerate(rows):
+        if not row.instruction.strip():
+            raise SrlmError(f"{path}: row {number}: instruction: found no text; remove the row")
+    return rows
+
+
 def _read(path: Path, model: type[R]) -> list[R]:
     """The rows of a JSON list of objects; SrlmError names the row (from 0) and the key."""
     data = _document(path)
-    kind = "annotations" if model is Annotation else "outputs"
+    kind = f"{model.__name__.lower()}s"
     if not isinstance(data, list) or not data:
         shown = "an empty list" if data == [] else excerpt(data)
         raise SrlmError(f"{path}: found {shown}, expected a JSON list of AlpacaEval {kind}")

@@ -100,7 +100,7 @@ def _row(model: Annotations, ours: Sequence[Output] | None, theirs: Sequence[Out
     of = len(theirs) if theirs is not None else len(places()) if official else len(model.rows)
     texts = _outputs(model, ours, theirs, official)
     metrics: dict[str, Any] = win_rates(model, of, seed)
-    metrics |= _length_controlled(model, of, official, control, seed)
+    metrics |= length_controlled(model, of, official, control, seed)
     metrics["avg_length"] = average_length(texts, of)
     if parts := by_dataset(model, seed):
         metrics["datasets"] = parts
@@ -131,9 +131,17 @@ def _outputs(model: Annotations, ours: Sequence[Output] | None, theirs: Sequence
     return [output.output for output in ours if output.instruction in prompts]
 
 
-def _length_controlled(model: Annotations, of: int, official: bool, control: LengthControl,
-                       seed: int) -> dict[str, Metric]:  # fmt: skip
-    """``lc_win_rate`` and ``lc_standard_error``; null with a reason where they cannot be had."""
+def length_controlled(model: Annotations, of: int, official: bool, control: LengthControl,
+                      seed: int) -> dict[str, Metric]:  # fmt: skip
+    """``lc_win_rate`` and ``lc_standard_error``; null with a reason where they cannot be had.
+
+    Args:
+        model: its rows.
+        of: prompts of the whole set.
+        official: whether all of its prompts are AlpacaEval's.
+        control: how; files that it needs and that are not there are a reason.
+        seed: of the interval.
+    """
     n = sum(row.share is not None for row in model.rows)
 
     def metric(name: str, value: float | None, ends: Ends, said: str) -> Metric:

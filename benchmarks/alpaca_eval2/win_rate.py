@@ -31,10 +31,6 @@ def win_rates(found: Annotations, of: int, seed: int = 0) -> dict[str, Metric]:
     losses = sum(share < 0.5 for share in shares)
     draws = len(shares) - wins - losses
     n = len(shares)
-    discrete = [
-        value.model_copy(update={"num": 1.0 if value.num > 0.5 else 0.5 if value.num == 0.5 else 0})
-        for value in values
-    ]
     # Sorted, so that the order of the rows does not change a bit.
     error = float(pd.Series(sorted(shares)).sem()) if n > 1 else None
     counted = f"prompts with a preference; {DROPPED}"
@@ -51,7 +47,11 @@ def win_rates(found: Annotations, of: int, seed: int = 0) -> dict[str, Metric]:
             reason=None if error is not None else "fewer than two prompts have a preference",
         ),
         "discrete_win_rate": ratio_metric(
-            "discrete_win_rate", discrete, of, f"a win counts 1, a draw 0.5; {DROPPED}", seed
+            "discrete_win_rate",
+            discrete(values),
+            of,
+            f"a win counts 1, a draw 0.5; {DROPPED}",
+            seed,
         ),
         "n_wins": _count("n_wins", wins, n, of, f"preference above 0.5; {DROPPED}"),
         "n_wins_base": _count("n_wins_base", losses, n, of, f"preference below 0.5; {DROPPED}"),
@@ -102,6 +102,19 @@ def preferences(found: Annotations) -> list[Value]:
         )
         for row in found.rows
         if row.share is not None
+    ]
+
+
+def discrete(values: Sequence[Value]) -> list[Value]:
+    """The values of ``discrete_win_rate``: a win counts 1, a draw 0.5."""
+    return [
+        value.model_copy(
+            update={
+                "metric": "discrete_win_rate",
+                "num": 1.0 if value.num > 0.5 else 0.5 if value.num == 0.5 else 0.0,
+            }
+        )
+        for value in values
     ]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backends.engines.caller import Answer, Caller
 from backends.engines.engine import GenerateConfig, Request
-from benchmarks.mt_bench.groups import Group, collect_groups
+from benchmarks.groups import Group, collect_groups
 from benchmarks.mt_bench.protocol import FAILED, OTHER_TEMPERATURE, TEMPERATURES
 from benchmarks.mt_bench.questions import Question, read_answers
 from results.errors import SrlmError

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from backends.engines.caller import Caller
+from benchmarks.groups import Group, collect_groups
 from benchmarks.mt_bench.answers import Answers, write_fastchat
 from benchmarks.mt_bench.figures import Rating
-from benchmarks.mt_bench.groups import Group, collect_groups
 from benchmarks.mt_bench.protocol import prompt_name
 from benchmarks.mt_bench.questions import Asked, Question
 from judges.judging import Response, judge_requests, recorder

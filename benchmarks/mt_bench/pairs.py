@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import get_args
 
 from backends.engines.caller import Answer, Caller
+from benchmarks.groups import Group, collect_groups
 from benchmarks.mt_bench.answers import Answers, write_fastchat
 from benchmarks.mt_bench.grading import NO_ANSWER, shown, shown_prompt
-from benchmarks.mt_bench.groups import Group, collect_groups
 from benchmarks.mt_bench.pair_figures import Game
 from benchmarks.mt_bench.protocol import prompt_name
 from benchmarks.mt_bench.questions import Asked

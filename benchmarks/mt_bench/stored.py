@@ -31,7 +31,6 @@ from judges.parsers.bracket import bracket_rating
 from results.errors import SrlmError
 from results.lines import numbered_records
 
-
 NO_RATING = -1  # what FastChat writes where it found none
 
 

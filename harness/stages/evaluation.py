@@ -42,7 +42,7 @@ def evaluation(
         judge_is_judged=result.judge_is_judged,
         judge_spec=describe(judge.spec),
         judge_model=judge.name,
-        baseline=_opponent(run, baseline, model.engine.identity),
+        baseline=result.baseline or _opponent(run, baseline, model.engine.identity),
         n=result.n,
         metrics=result.metrics,
         unscored=result.unscored,

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,42 @@ _PLAIN = re.compile(r"\A\s*Human: |\s*Assistant:\s*\Z")
 _OTHER = {"m": "M", "model_1": "model_2"}  # the second model's name, by the first one's
 
 
+@dataclass(frozen=True)
+class Published:
+    """What AlpacaEval fixes with an annotator and a judge spec has no place for.
+
+    ``model``: the judge that published figures are of. ``top``: how many alternatives are asked for
+    with each token, 0 where the verdict is read from the text. ``place``: of the verdict's token in
+    the answer, from the end where negative; null = the answer is that token alone. ``binary``: the
+    likelier token is the whole verdict.
+    """
+
+    model: str
+    top: int = 0
+    place: int | None = None
+    binary: bool = True
+
+
+def published(name: str) -> Published:
+    """Returns what belongs to annotator ``name`` beside the judge. Raises as ``annotator`` does."""
+    path, config = _config(name)
+    try:
+        settings = config.get("completions_kwargs") or {}
+        model = str(settings["model_name"])
+        if config.get("fn_completion_parser") != "logprob_parser":
+            return Published(model)
+        reading = config.get("completion_parser_kwargs") or {}
+        place = reading.get("log_prob_index", "batch")
+        return Published(
+            model,
+            int(settings["top_logprobs"]),
+            None if place == "batch" else int(place),
+            bool(reading.get("is_binarize", True)),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise _unknown_form(path, error) from None
+
+
 def annotator(name: str) -> JudgeSpec:
     """Returns annotator ``name`` as a pairwise judge.
 
@@ -36,30 +73,20 @@ def annotator(name: str) -> JudgeSpec:
         UsageError: an unknown annotator, or one that judges several pairs at once, or whose answers
             are read in a way that is not known here.
     """
-    folder = _folder()
-    path = folder / name / "configs.yaml"
-    if not path.is_file():
-        there = sorted(found.parent.name for found in folder.glob("*/configs.yaml"))
-        close = difflib.get_close_matches(name, there, n=1)
-        meant = f"; did you mean {close[0]!r}?" if close else ""
-        raise UsageError(f"alpaca-eval has no annotator {excerpt(name)!r}{meant} (see {folder})")
+    path, config = _config(name)
     try:
-        config = yaml.safe_load(_text(path))[name]
         settings = dict(config.get("completions_kwargs") or {})
         template = str(config["prompt_template"])
         batch = config.get("batch_size", 1)
         reading = _reading(config)
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UsageError(
-            f"{path}: not an annotator that is known here ({excerpt(repr(error), 120)}); "
-            "use another one, or write a judge of your own"
-        ) from None
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise _unknown_form(path, error) from None
     if batch != 1:
         raise UsageError(
             f"{path}: judges {excerpt(batch)} pairs in one call, expected batch_size: 1; "
             "use another annotator"
         )
-    system, user = _messages(folder / template)
+    system, user = _messages(path.parents[1] / template)
     randomised = config.get("is_randomize_output_order", True)
     return build(
         str(path),
@@ -81,6 +108,28 @@ def annotator(name: str) -> JudgeSpec:
             "orders": "random" if randomised else "AB",
             **reading,
         },
+    )
+
+
+def _config(name: str) -> tuple[Path, dict[str, Any]]:
+    """The file of annotator ``name`` and what it says. Raises as ``annotator`` does."""
+    folder = _folder()
+    path = folder / name / "configs.yaml"
+    if not path.is_file():
+        there = sorted(found.parent.name for found in folder.glob("*/configs.yaml"))
+        close = difflib.get_close_matches(name, there, n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        raise UsageError(f"alpaca-eval has no annotator {excerpt(name)!r}{meant} (see {folder})")
+    try:
+        return path, dict(yaml.safe_load(_text(path))[name])
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise _unknown_form(path, error) from None
+
+
+def _unknown_form(path: Path, error: Exception) -> UsageError:
+    return UsageError(
+        f"{path}: not an annotator that is known here ({excerpt(repr(error), 120)}); "
+        "use another one, or write a judge of your own"
     )
 
 

@@ -23,12 +23,14 @@ from judges.spec import JudgeSpec, list_specs, load_spec
 from results.errors import UsageError
 from results.records import Metric, Unscored
 from results.stats import ratio_metric
+from tests.alpaca_files import baseline_row, write
 from tests.mt_bench_files import write_files
 
 # What a part needs to be opened; a new part without an entry here fails, and gets one.
 OPTIONS: dict[str, dict[str, Any]] = {
     "trl": {},
     "micro_world": {"items": 3, "rankings": 1},
+    "alpaca_eval2": {"baseline_outputs": "baseline.json"},
     "judge_agreement": {"rankings": "rankings.jsonl"},
     "mt_bench": {
         "questions": "question.jsonl",
@@ -89,6 +91,7 @@ def test_benchmarks(name: str, tmp_path: Path, monkeypatch) -> None:
     ranked = {"id": "p", "prompt": "q", "responses": answers}
     Path("rankings.jsonl").write_text(json.dumps(ranked) + "\n")
     write_files(tmp_path)
+    write(tmp_path / "baseline.json", [baseline_row("q")])
     benchmark = open_benchmark(name, OPTIONS[name])
     check(benchmark, Benchmark)
     assert benchmark.name == name

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from judges.borrowed.alpaca_annotators import Published, published
 from judges.pairwise import JudgedPair, render_pair
 from judges.pointwise import judge_request, render
 from judges.spec import load_spec
@@ -75,6 +77,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "\n\nHuman: {instruction} {output_1} {output_2}\n\nAssistant:"
     )
     (folder / "__init__.py").write_text("raise RuntimeError('must not be imported')\n")
+    monkeypatch.delitem(sys.modules, "alpaca_eval", raising=False)  # another test's, the real one
     monkeypatch.syspath_prepend(str(tmp_path))
     importlib.invalidate_caches()
     return configs
@@ -136,6 +139,23 @@ def test_annotators_of_other_forms_are_refused_in_one_line(
         load_spec(f"alpaca_eval:{name}")
     assert "\n" not in str(caught.value)
     assert "configs.yaml" in str(caught.value)
+
+
+def test_what_a_judge_spec_has_no_place_for(package: Path) -> None:
+    kwargs = {**WEIGHTED["completions_kwargs"], "model_name": "them", "top_logprobs": 5}
+    write(package, "weighted", {**WEIGHTED, "completions_kwargs": kwargs})
+    assert published("weighted") == Published("them", 5, None, False)
+    last = {**WEIGHTED["completion_parser_kwargs"], "log_prob_index": -1, "is_binarize": True}
+    write(
+        package,
+        "last",
+        {**WEIGHTED, "completions_kwargs": kwargs, "completion_parser_kwargs": last},
+    )
+    assert published("last") == Published("them", 5, -1, True)
+    write(package, "ranked", {**RANKING, "completions_kwargs": {"model_name": "them"}})
+    assert published("ranked") == Published("them")
+    with pytest.raises(UsageError, match=r"plain/configs.yaml: not an annotator .*model_name"):
+        published("plain")
 
 
 def test_unknown_annotators_and_missing_files(package: Path) -> None:

@@ -52,7 +52,7 @@ def collect_groups(
         if {key(record) for record in records} != set(order):
             raise SrlmError(
                 f"{file.path}: found {len(records)} records that are not about the {len(order)} "
-                "questions and turns of this evaluation; use another folder, or remove the file"
+                "items of this evaluation; use another folder, or remove the file"
             )
         return records
     there = begun(file)
