@@ -36,10 +36,11 @@ def read_gamed(path: Path) -> Gamed:
             "of the concise answer; get the file again"
         )
     columns = {key: _numbers(path, table, key) for key in COLUMNS if key != "index"}
-    for row in np.flatnonzero((columns["preference"] < 0) | (columns["preference"] > 1)):
+    preference = columns["preference"]
+    for wrong in np.flatnonzero((preference < 0) | (preference > 1)):
         raise SrlmError(
-            f"{path}:{row + 2}: preference: found {columns['preference'][row]:g}, expected 0 to 1; "
-            "get the file again"
+            f"{path}:{wrong + 2}: preference: found {preference[wrong]:g}, expected 0 to 1; get "
+            "the file again"
         )
     difficulty = np.full(n, np.nan)
     for row, (at, value) in enumerate(

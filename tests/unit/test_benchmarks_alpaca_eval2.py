@@ -267,7 +267,7 @@ def test_unscored_rows_leave_the_fit_and_stay_in_the_mean(tmp_path: Path) -> Non
 
 
 OFFICIAL = {"generator_1": "gpt4_1106_preview"}
-TWO = [row(p, 2.0, **OFFICIAL) for p in "pq"]
+TWO = [row(p, 2.0, output_2=text, **OFFICIAL) for p, text in (("p", "short"), ("q", "longer"))]
 
 
 @pytest.mark.parametrize(

@@ -267,7 +267,7 @@ def test_a_prompt_that_failed_is_not_judged(world: World) -> None:
     row = world.stored()
     assert row["metrics"]["win_rate"].value == found.metrics["win_rate"].value
     assert row["metrics"]["avg_length"].value == found.metrics["avg_length"].value
-    assert row["note"] == "1 of 6 prompts are missing"
+    assert row["note"].startswith("1 of 6 prompts are missing; no LC win rate: ")
     # What srlm run --retry does: failed records go, the rest stays.
     for name, kind in (("outputs", Candidate), ("pair_judgments", PairJudgment)):
         path = world.folder / "m" / f"{name}.jsonl"
