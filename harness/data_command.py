@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
     ):
         command = actions.add_parser(name, help=what, description=f"{what}. {more}".strip())
         command.add_argument("name", nargs="?", metavar="NAME", help="one entry (default: all)")
-        command.add_argument("--to", type=Path, metavar="DIR", help="another data folder")
+        command.add_argument("--to", type=_folder, metavar="DIR", help="another data folder")
         if name == "fetch":
             command.add_argument(
                 "--from",
@@ -47,6 +47,13 @@ def add(commands: Any) -> None:
             )
         command.add_argument("--json", action="store_true", help="one JSON document on stdout")
         command.set_defaults(do=do)
+
+
+def _folder(text: str) -> Path:
+    """Of ``--to``: an empty one is a variable that is not set, not the current folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("found an empty text, expected a folder")
+    return Path(text)
 
 
 def _wanted(name: str | None) -> Wanted:

@@ -303,7 +303,8 @@ def _write(
 def _opened(part: Path) -> Iterator[int]:
     with writing(part):
         part.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        # A link there would have us write into the file that it points to.
+        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     try:
         yield fd
     finally:

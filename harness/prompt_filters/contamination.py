@@ -10,14 +10,22 @@ from collections.abc import Iterable, Iterator
 # says nothing else is one of them. GPT-3's comparison has the same bounds, 8 and 13 (2005.14165).
 PHRASE = 8
 _WORDS = re.compile(r"[^\W_]+")
+_HYPHENATED = re.compile(r"(?<=\w)-\r?\n(?=\w)")
+_SPACE = "\u200b"  # no width, but it parts words in scripts without spaces
 
 
 def words_of(text: str) -> list[str]:
-    """Lower-cased runs of letters and digits: spacing, punctuation and widths make no difference.
+    """Lower-cased runs of letters and digits: spacing, punctuation and widths make no difference,
+    nor do soft hyphens, hyphens at a line's end and other marks inside a word.
 
     A script that writes without spaces has sentences for words.
     """
-    return _WORDS.findall(unicodedata.normalize("NFKC", text).casefold())
+    text = unicodedata.normalize("NFKC", _HYPHENATED.sub("", text))
+    if not text.isascii():
+        text = "".join(
+            c for c in text if c == _SPACE or unicodedata.category(c) not in ("Cf", "Mn")
+        )
+    return _WORDS.findall(text.casefold())
 
 
 class Contamination:

@@ -575,3 +575,12 @@ def test_the_hashes_in_the_table_are_those_of_the_real_files() -> None:
     assert known == {
         key: (hashlib.sha256(data).hexdigest(), len(data)) for key, data in found.items()
     }
+
+
+def test_an_empty_folder_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    from harness.cli import main
+
+    with pytest.raises(SystemExit) as ended:
+        main(["data", "ls", "--to", ""])
+    assert ended.value.code == 2
+    assert "found an empty text, expected a folder" in capsys.readouterr().err

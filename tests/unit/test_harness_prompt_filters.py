@@ -156,3 +156,19 @@ def test_the_first_reason_counts_and_counts_add_up() -> None:
     assert found[4] == Dropped("similar", "0.833 seed: x")
     assert found[5] == Dropped("similar", "0.909 p1")
     assert list(filters.kept) == [FINE, "Why is the sky so blue?"] and filters.missing == 0
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "the castles of the kings stand high above",
+        "the cas\u00adtles of the ki\u00adngs stand high above",
+        "the cas-\ntles of the kings stand high above",
+        "the cas\u200dtles of the kings stand hi\u0332gh above",
+    ],
+)
+def test_marks_inside_words_hide_no_evaluation_text(written: str) -> None:
+    from harness.prompt_filters.contamination import Contamination
+
+    index = Contamination([("q1", "The castles of the kings stand high above")], 13)
+    assert index.hit(f"Please explain: {written}, and why.") is not None
