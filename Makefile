@@ -1,7 +1,7 @@
 # Two commands: `make run` (sets up, runs the quick start to its leaderboard) and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: setup run test check bench engines served seeds control kills m0 coverage published \
+.PHONY: setup run test test-loop test-parts check bench engines served seeds control kills m0 coverage published \
 	parse-corpus real-judge own-model families beyond-three
 
 # Installed anew only when the project file changed.
@@ -16,8 +16,15 @@ setup: .venv/.done
 run: setup
 	$(BIN)/srlm run quickstart
 
+# Two processes of one thread each: two cores do more so than one process with two threads.
 test: setup
-	$(BIN)/python -m pytest
+	$(MAKE) --no-print-directory -j2 test-loop test-parts
+
+test-loop: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/e2e tests/packaging
+
+test-parts: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore tests/e2e --ignore tests/packaging
 
 check: setup
 	$(BIN)/ruff check .
