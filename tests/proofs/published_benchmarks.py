@@ -92,8 +92,8 @@ def mt_bench(data: Path) -> Iterator[Row]:
         average = found["metrics"]["average"].value
         yield Row(f"MT-Bench {found['model']}: average", MT_BENCH[found["model"]], f"{average:.2f}")
     failed = stored.rows(folder / "wgm20_gpt-4_single_with_failures.jsonl.gz")
-    n = sum(found["unscored"].n for found in failed)
-    of = sum(found["unscored"].of for found in failed)
+    n = sum(found["unscored"]["n"] for found in failed)
+    of = sum(found["unscored"]["of"] for found in failed)
     yield Row("MT-Bench wgm20: unscored", "15 of 800", f"{n} of {of}")
 
 
