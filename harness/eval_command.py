@@ -66,14 +66,11 @@ def add(commands: Any) -> None:
 
 
 def _eval(arguments: argparse.Namespace) -> int:
-    import difflib
-
     from harness.rows import print_rows
-    from results.errors import UsageError
+    from results.errors import UsageError, did_you_mean
 
     if arguments.benchmark not in STORED:
-        close = difflib.get_close_matches(arguments.benchmark, STORED, n=1)
-        meant = f"; did you mean {close[0]!r}?" if close else ""
+        meant = did_you_mean(arguments.benchmark, STORED)
         raise UsageError(
             f"--benchmark {arguments.benchmark!r}: no benchmark with stored files{meant} "
             f"(there are: {', '.join(STORED)})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.resources
 import re
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from harness.config import RulesFile, RunConfig
-from results.errors import UsageError
+from results.errors import UsageError, did_you_mean
 from results.weights import text_hash
 
 M = TypeVar("M", bound=BaseModel)
@@ -113,8 +112,7 @@ def _find(name_or_path: str) -> Path:
         if path.is_file():
             return path
         raise UsageError(f"{path}: no such file; expected a recipe in YAML")
-    close = difflib.get_close_matches(name_or_path, shipped, n=1)
-    meant = f"; did you mean {close[0]!r}?" if close else ""
+    meant = did_you_mean(name_or_path, shipped)
     raise UsageError(
         f"unknown recipe {name_or_path!r}{meant} (there are: {', '.join(shipped)}; or a .yaml file)"
     )
@@ -238,8 +236,7 @@ def _explain(model: type[BaseModel], error: ValidationError, path: Path) -> str:
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
         known = _fields(model, keys[:-1])
-        close = difflib.get_close_matches(keys[-1], known, n=1)
-        meant = f"; did you mean {close[0]!r}?" if close else ""
+        meant = did_you_mean(keys[-1], known)
         return f"{path.name}: unknown key {where!r}{meant} (there are: {', '.join(known)}){more}"
     if first["type"] == "missing" or (first["input"] is None and first["type"] == "string_type"):
         return f"{path.name}: {where!r} is not set; it has no default{more}"

@@ -7,7 +7,6 @@ specs from the judges of AlpacaEval and MT-Bench, where those are on this machin
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from importlib.resources import files
 from pathlib import Path
@@ -20,7 +19,7 @@ from judges.parsers.parsed import Parsed
 from judges.parsers.table import read
 from judges.spec_parts import Decoding, Example, Kind, Orders, Parser, Part
 from judges.template import refuse_slots, slots
-from results.errors import SrlmError, UsageError
+from results.errors import SrlmError, UsageError, did_you_mean
 from results.plugins import Table
 from results.text import excerpt, one_line
 
@@ -276,8 +275,7 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         parts: dict[str, type[BaseModel]] = {"decoding": Decoding, "example": Example}
         known = list(parts.get(where[0], JudgeSpec).model_fields)
-        close = difflib.get_close_matches(where[-1], known, n=1)
-        meant = f"; did you mean {close[0]!r}?" if close else ""
+        meant = did_you_mean(where[-1], known)
         return f"unknown key {key!r}{meant} (there are: {', '.join(known)})"
     if first["type"] == "missing":
         return f"the key {key!r} is missing; add it"

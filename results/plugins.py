@@ -5,7 +5,6 @@ Nothing is imported until a name is asked for, and nothing registers itself by b
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -16,7 +15,7 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from results.errors import SrlmError, UsageError
+from results.errors import SrlmError, UsageError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,7 @@ class Table:
         names = self.names()
         target = names.get(name) or (name if ":" in name and "/" not in name else None)
         if target is None:
-            close = difflib.get_close_matches(name, names, n=1)
-            meant = f"; did you mean {close[0]!r}?" if close else ""
+            meant = did_you_mean(name, names)
             raise UsageError(
                 f"unknown {self.kind} {name!r}{meant} (there are: {', '.join(sorted(names))})"
             )
@@ -148,8 +146,7 @@ def check_options(
     if not any(p.kind is p.VAR_KEYWORD for p in known.values()):
         for option in options:
             if option not in known:
-                close = difflib.get_close_matches(option, known, n=1)
-                meant = f"; did you mean {close[0]!r}?" if close else ""
+                meant = did_you_mean(option, known)
                 raise UsageError(
                     f"{kind} {name!r} has no option {option!r}{meant} "
                     f"(there are: {', '.join(sorted(known))})"

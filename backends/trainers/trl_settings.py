@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from results.errors import UsageError
+from results.errors import UsageError, did_you_mean
 
 DPO_ONLY = ("beta", "sft_weight")
 
@@ -58,8 +57,7 @@ def check_settings(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
         key = ".".join(map(str, first["loc"])) or "min_learning_rate"
         if first["type"] == "extra_forbidden":
             known = list(TrlSettings.model_fields)
-            close = difflib.get_close_matches(key, known, n=1)
-            meant = f"; did you mean {close[0]!r}?" if close else ""
+            meant = did_you_mean(key, known)
             message = f"unknown key{meant} (there are: {', '.join(known)})"
         else:
             found = "" if not first["loc"] else f", found {first['input']!r}"

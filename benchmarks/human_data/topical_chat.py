@@ -7,14 +7,13 @@ a response, with the dialogue (``source``), a fact that the turn may use (``cont
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.human_data.grades import ranks_by_score, score_of
 from benchmarks.human_data.source import Found, Source
 from judges.rankings import RankedPrompt
-from results.errors import SrlmError, UsageError
+from results.errors import SrlmError, UsageError, did_you_mean
 from results.lines import to_record
 from results.text import excerpt
 
@@ -60,8 +59,7 @@ def _no_grade(source: Source, line: int, attribute: str, grades: Any) -> SrlmErr
         return SrlmError(
             f"{source.path}:{line}: scores: found {excerpt(grades)}, expected an object of grades"
         )
-    close = difflib.get_close_matches(attribute, grades, n=1)
-    meant = f"; did you mean {close[0]!r}?" if close else ""
+    meant = did_you_mean(attribute, grades)
     return UsageError(
         f"{source.path}:{line}: no grade of {attribute!r}{meant} "
         f"(there are: {excerpt(', '.join(sorted(grades)), 200)})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -13,7 +12,7 @@ from urllib.parse import quote
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from results.errors import UsageError
+from results.errors import UsageError, did_you_mean
 
 HOSTS = {
     "hub": "https://huggingface.co/datasets/{repository}/resolve/{revision}/{path}",
@@ -98,6 +97,5 @@ def find_data(name: str) -> OutsideData:
 
 def _unknown(kind: str, name: str, there: Iterable[str]) -> UsageError:
     there = list(there)
-    close = difflib.get_close_matches(name, there, n=1)
-    meant = f"; did you mean {close[0]!r}?" if close else ""
+    meant = did_you_mean(name, there)
     return UsageError(f"unknown {kind} {name!r}{meant} (there are: {', '.join(there)})")

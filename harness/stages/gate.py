@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from benchmarks.benchmark import Benchmark
 from harness.config import Rule
 from harness.gates import Measured, decide
 from harness.run import Run
-from results.errors import UsageError
+from results.errors import UsageError, did_you_mean
 from results.files import read_model
 from results.records import GateDecision, RuleResult
 from results.store import write_json
@@ -48,8 +47,7 @@ def check_rules(rules: Sequence[Rule], benchmark: Benchmark, baseline: bool) -> 
         if not baseline and rule.metric in benchmark.metrics(True):
             mend = "needs a baseline, and evaluation.baseline is 'none'; set it to sft or m0"
         else:
-            close = difflib.get_close_matches(rule.metric, known, 1)
-            meant = f"; did you mean {close[0]!r}?" if close else ""
+            meant = did_you_mean(rule.metric, known)
             mend = f"is not one of benchmark {benchmark.name!r}{meant} (it has {', '.join(known)})"
         raise UsageError(f"gate rule {place} ({rule.rule}): metric {rule.metric!r} {mend}")
 

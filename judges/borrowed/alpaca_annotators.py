@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import json
 import re
@@ -15,7 +14,7 @@ import yaml
 
 from judges.borrowed.build import build, rename_slots
 from judges.spec import JudgeSpec
-from results.errors import SrlmError, UsageError
+from results.errors import SrlmError, UsageError, did_you_mean
 from results.files import unreadable
 from results.text import excerpt
 
@@ -117,8 +116,7 @@ def _config(name: str) -> tuple[Path, dict[str, Any]]:
     path = folder / name / "configs.yaml"
     if not path.is_file():
         there = sorted(found.parent.name for found in folder.glob("*/configs.yaml"))
-        close = difflib.get_close_matches(name, there, n=1)
-        meant = f"; did you mean {close[0]!r}?" if close else ""
+        meant = did_you_mean(name, there)
         raise UsageError(f"alpaca-eval has no annotator {excerpt(name)!r}{meant} (see {folder})")
     try:
         return path, dict(yaml.safe_load(_text(path))[name])

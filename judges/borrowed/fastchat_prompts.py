@@ -5,14 +5,13 @@ FastChat's wheel does not hold that file: get it from the repository (``fastchat
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from judges.borrowed.build import build, rename_slots
 from judges.spec import JudgeSpec
-from results.errors import UsageError
+from results.errors import UsageError, did_you_mean
 from results.lines import read_json_lines
 from results.text import excerpt
 
@@ -60,8 +59,7 @@ def grader(name: str) -> JudgeSpec:
     there = {str(row.get("name")): (number, row) for number, row in read_json_lines(file)}
     own = _own_name(wanted)
     if own not in there:
-        close = difflib.get_close_matches(own, there, n=1)
-        meant = f"; did you mean {close[0]!r}?" if close else ""
+        meant = did_you_mean(own, there)
         names = excerpt(", ".join(there), 300)
         raise UsageError(f"{file}: no judge {excerpt(own)!r}{meant} (there are: {names})")
     number, row = there[own]
