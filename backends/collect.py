@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from backends.engines.caller import Answer, Caller
 from backends.engines.engine import GenerateConfig, Request
-from results.records import Record
+from results.records import Candidate, Record
 from results.store import RecordFile
 
 R = TypeVar("R", bound=Record)
@@ -30,6 +30,20 @@ def collect(file: RecordFile[R], caller: Caller, requests: Sequence[Request],
     found = [records[place] for place in sorted(records)]
     file.replace(found)
     return found
+
+
+def to_candidate(answer: Answer, prompt_id: str, response_id: str, draw: int = 0) -> Candidate:
+    """The record of an answer that is one completion of a prompt."""
+    done = answer.completion
+    return Candidate(
+        prompt_id=prompt_id,
+        response_id=response_id,
+        draw=draw,
+        text=done.text,
+        finish_reason=done.finish_reason,
+        tokens=done.usage.completion_tokens,
+        call=answer.key,
+    )
 
 
 def begun(file: RecordFile[R]) -> Counter[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from backends.collect import to_candidate
 from backends.engines.caller import Answer, Caller
 from backends.engines.engine import GenerateConfig, Request
 from benchmarks.alpaca_eval2.annotations import Instruction, Output, read_instructions, read_outputs
@@ -73,16 +74,7 @@ def generate(
     """
 
     def record(answer: Answer) -> Candidate:
-        done = answer.completion
-        return Candidate(
-            prompt_id=items[answer.index].id,
-            response_id=RESPONSE,
-            draw=0,
-            text=done.text,
-            finish_reason=done.finish_reason,
-            tokens=done.usage.completion_tokens,
-            call=answer.key,
-        )
+        return to_candidate(answer, items[answer.index].id, RESPONSE)
 
     requests = [Request((Message(role="user", content=item.instruction),)) for item in items]
     records = collect_groups(

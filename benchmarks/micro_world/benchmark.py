@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from backends.collect import collect
+from backends.collect import collect, to_candidate
 from backends.engines.caller import Answer, Caller
 from backends.engines.engine import GenerateConfig, Request
 from benchmarks.benchmark import Evaluation
@@ -126,16 +126,8 @@ class MicroWorld:
         config = GenerateConfig(self.temperature, 1.0, ANSWER_TOKENS, (), seed)
 
         def record(answer: Answer) -> Candidate:
-            done = answer.completion
-            return Candidate(
-                prompt_id=f"item-{answer.index}",
-                response_id=f"item-{answer.index}",
-                draw=requests[answer.index].draw,
-                text=done.text,
-                finish_reason=done.finish_reason,
-                tokens=done.usage.completion_tokens,
-                call=answer.key,
-            )
+            item = f"item-{answer.index}"
+            return to_candidate(answer, item, item, requests[answer.index].draw)
 
         collect(file, model, requests, config, record)
         return _texts(file, len(self.instructions))

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from backends.collect import to_candidate
 from backends.engines.caller import Answer, Caller
 from backends.engines.engine import GenerateConfig, Request
 from benchmarks.groups import Group, collect_groups
 from benchmarks.mt_bench.protocol import FAILED, OTHER_TEMPERATURE, TEMPERATURES
-from benchmarks.mt_bench.questions import Question, read_answers
+from benchmarks.mt_bench.questions import Question, incomplete, read_answers
 from results.errors import SrlmError
 from results.files import write_bytes
 from results.records import Candidate, Message
@@ -64,7 +65,7 @@ def _ask_turn(
     without = []
     for question in questions:
         if turn == 2 and before[question.id][0] is None:
-            without.append(_candidate(question, turn, NOT_ASKED))
+            without.append(_not_asked(question, turn))
         else:
             temperature = TEMPERATURES.get(question.category, OTHER_TEMPERATURE)
             groups.setdefault(temperature, []).append(question)
@@ -82,7 +83,7 @@ def _group(
     questions: Sequence[Question], turn: int, before: Answers, temperature: float, asking: Asking
 ) -> Group[Candidate]:
     def record(answer: Answer) -> Candidate:
-        return _candidate(questions[answer.index], turn, "", answer)
+        return to_candidate(answer, questions[answer.index].id, f"turn-{turn}")
 
     return Group(
         [Request(_conversation(question, turn, before, asking.system)) for question in questions],
@@ -103,17 +104,16 @@ def _conversation(
     return tuple(messages)
 
 
-def _candidate(question: Question, turn: int, why: str, answer: Answer | None = None) -> Candidate:
-    """The record of an answer; without one a failure, whose text says ``why``."""
-    done = None if answer is None else answer.completion
+def _not_asked(question: Question, turn: int) -> Candidate:
+    """As of a call that failed; its text says why there is none."""
     return Candidate(
         prompt_id=question.id,
         response_id=f"turn-{turn}",
         draw=0,
-        text=why if done is None else done.text,
-        finish_reason="error" if done is None else done.finish_reason,
-        tokens=0 if done is None else done.usage.completion_tokens,
-        call="" if answer is None else answer.key,
+        text=NOT_ASKED,
+        finish_reason="error",
+        tokens=0,
+        call="",
     )
 
 
@@ -149,7 +149,7 @@ def stored_answers(path: Path, questions: Sequence[Question]) -> Answers:
         SrlmError: a question has no answer there, or not one for each turn.
     """
     there = read_answers(path)
-    lacking = [q.id for q in questions if len(there.get(q.id, [])) < len(q.turns)]
+    lacking = incomplete(questions, there)
     if lacking:
         raise SrlmError(
             f"{path}: found no answer to every turn of {len(lacking)} of {len(questions)} "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -108,7 +108,7 @@ def read_references(path: Path | None, questions: Sequence[Question]) -> dict[st
     _refuse_missing(path, "MT-Bench's reference answers", "gpt-4.jsonl",
                     "mt_bench/reference_answer")  # fmt: skip
     there = read_answers(path)
-    lacking = [q.id for q in needed if len(there.get(q.id, [])) < len(q.turns)]
+    lacking = incomplete(needed, there)
     if lacking:
         raise SrlmError(
             f"{path}: found no reference answer to every turn of question "
@@ -116,6 +116,11 @@ def read_references(path: Path | None, questions: Sequence[Question]) -> dict[st
             "math and coding; get the file that belongs to the questions"
         )
     return {question.id: there[question.id] for question in needed}
+
+
+def incomplete(questions: Sequence[Question], there: Mapping[str, Sequence[str]]) -> list[str]:
+    """Returns the ids of the questions that have not an answer to every turn in ``there``."""
+    return [q.id for q in questions if len(there.get(q.id, [])) < len(q.turns)]
 
 
 def read_answers(path: Path) -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
-from backends.collect import collect
+from backends.collect import collect, to_candidate
 from backends.engines.caller import Answer, Caller
 from backends.engines.engine import GenerateConfig, Request
 from backends.tokens import as_messages
@@ -85,16 +85,8 @@ def _answers(
     config = GenerateConfig(**run.config.candidates.decoding.model_dump(), seed=run.config.seed)
 
     def record(answer: Answer) -> Candidate:
-        example, done = asked[answer.index], answer.completion
-        return Candidate(
-            prompt_id=example.id,
-            response_id=f"{example.id}-c0",
-            draw=0,
-            text=done.text,
-            finish_reason=done.finish_reason,
-            tokens=done.usage.completion_tokens,
-            call=answer.key,
-        )
+        example = asked[answer.index]
+        return to_candidate(answer, example.id, f"{example.id}-c0")
 
     run.display.start("SFT baseline", "answers", len(requests))
     found = collect(file, caller, requests, config, record)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from backends.collect import collect
+from backends.collect import collect, to_candidate
 from backends.engines.caller import Answer
 from backends.engines.engine import GenerateConfig, Request
 from backends.tokens import as_messages
@@ -27,15 +27,7 @@ def candidates(run: Run, k: int, prompts: Sequence[Prompt]) -> list[Candidate]:
 
     def record(answer: Answer) -> Candidate:
         prompt, draw = asked[answer.index]
-        return Candidate(
-            prompt_id=prompt.id,
-            response_id=f"{prompt.id}-c{draw}",
-            draw=draw,
-            text=answer.completion.text,
-            finish_reason=answer.completion.finish_reason,
-            tokens=answer.completion.usage.completion_tokens,
-            call=answer.key,
-        )
+        return to_candidate(answer, prompt.id, f"{prompt.id}-c{draw}", draw)
 
     run.display.start(f"M{k}", "candidates", len(requests))
     found = collect(file, run.caller(run.checkpoint(k - 1)), requests, config, record)
