@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from backends.engines.caller import Caller
 from judges.judging import Judge
 from judges.rankings import RankedPrompt
 from results.records import Metric, Unscored, Value
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,12 @@ class Shrinkable(Protocol):
     def smaller(self, n: int) -> Benchmark:
         """The same with about ``n`` prompts. It holds out all that it held out before."""
         ...
+
+
+def evenly(items: Sequence[T], n: int) -> list[T]:
+    """``n`` of the items, or all of fewer, evenly from the first to the last."""
+    total = len(items)
+    return [items[i * total // n] for i in range(n)] if n < total else list(items)
 
 
 @runtime_checkable

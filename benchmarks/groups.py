@@ -9,11 +9,13 @@ from typing import Generic, TypeVar
 from backends.collect import answer_all, begun
 from backends.engines.caller import Answer, Caller
 from backends.engines.engine import GenerateConfig, Request
+from judges.pairwise import Order
 from results.errors import SrlmError
-from results.records import Record
+from results.records import PairJudgment, Record
 from results.store import RecordFile
 
 R = TypeVar("R", bound=Record)
+NO_ANSWER = "no_answer"  # why a judgment is unscored where there is nothing to judge
 Key = tuple[str, ...]  # what a record is about
 
 
@@ -63,3 +65,14 @@ def collect_groups(
     found.sort(key=lambda record: order[key(record)])
     file.replace(found)
     return found
+
+
+def unanswered_pair(prompt_id: str, order: Order) -> PairJudgment:
+    """As of a call that failed: a retry asks for it again once both answers are there."""
+    return PairJudgment(
+        prompt_id=prompt_id,
+        order=order,
+        status="unscored",
+        reason=NO_ANSWER,
+        finish_reason="error",
+    )

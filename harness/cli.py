@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import data_command, eval_command, judge_commands, monitor_command
+from harness.eval_command import FORMATS
 from harness.guard import shadowed
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from harness.config import RunConfig
 
-FORMATS = ("table", "md", "csv", "latex", "json")
 KINDS = ("recipes", "judges", "benchmarks", "engines", "trainers", "sources")
 
 

@@ -14,7 +14,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-PLAIN_EVERY_S = 20.0  # between lines where there is no terminal
+from harness.display import PLAIN_EVERY
 
 
 def bytes_text(size: int | None) -> str:
@@ -62,7 +62,7 @@ class DataProgress:
             self._first = done
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done, total=total)
-        elif time.monotonic() - self._said > PLAIN_EVERY_S:
+        elif time.monotonic() - self._said > PLAIN_EVERY:
             self._said = time.monotonic()
             rate = max(0, done - self._first) / (self._said - self._since)
             left = f", about {(total - done) / rate:.0f} s left" if total and rate else ""

@@ -17,7 +17,7 @@ from pathlib import Path
 from backends.engines.caller import Answer, Caller, logprobs_record
 from backends.engines.engine import Completion, GenerateConfig, NoLogprobsError
 from benchmarks.alpaca_eval2.outputs import Item
-from benchmarks.groups import Group, collect_groups
+from benchmarks.groups import Group, collect_groups, unanswered_pair
 from judges.borrowed.alpaca_annotators import Published, annotator, published
 from judges.pairwise import MEANS, JudgedPair, Order, pair_request, to_pair_judgment
 from judges.parsers.parsed import Reason, Shown
@@ -28,7 +28,6 @@ from results.store import RecordFile
 
 JUDGMENTS = "pair_judgments.jsonl"
 DISCRETE = "pair_judgments_discrete.jsonl"  # of a judge without log-probabilities; there = it is
-NO_ANSWER = "no_answer"  # why a pair is unscored where the model gave no output
 NO_LOGPROBS: Reason = "no_logprobs"
 _SEED = "0"  # of upstream's annotators
 _WHOLE = {"first": 1.0, "tie": 1.5, "second": 2.0}  # preference of a verdict without probabilities
@@ -138,7 +137,7 @@ class _Asked:
             shown = order(of.spec, item.instruction)
             output = outputs.get(item.id)
             if output is None:
-                self.without.append(_unanswered(item.id, shown))
+                self.without.append(unanswered_pair(item.id, shown))
             elif output == item.baseline:
                 self.without.append(_identical(item.id, shown))
             else:
@@ -234,17 +233,6 @@ def preference(of: Annotator, judgment: PairJudgment) -> float | None:
         if share is not None:
             return 2 - share if judgment.order == "AB" else 1 + share
     return _WHOLE[judgment.verdict]
-
-
-def _unanswered(prompt_id: str, shown: Order) -> PairJudgment:
-    """As of a call that failed: a retry asks for it again once there is an output."""
-    return PairJudgment(
-        prompt_id=prompt_id,
-        order=shown,
-        status="unscored",
-        reason=NO_ANSWER,
-        finish_reason="error",
-    )
 
 
 def _identical(prompt_id: str, shown: Order) -> PairJudgment:

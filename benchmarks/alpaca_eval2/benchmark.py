@@ -19,10 +19,10 @@ from benchmarks.alpaca_eval2.annotations import Annotation, Annotations
 from benchmarks.alpaca_eval2.annotator import Judged, judge_outputs, load_annotator, preference
 from benchmarks.alpaca_eval2.figures import figures, metric_names
 from benchmarks.alpaca_eval2.glm_files import read_gamed
-from benchmarks.alpaca_eval2.outputs import Item, generate, read_items, write_outputs
+from benchmarks.alpaca_eval2.outputs import generate, read_items, write_outputs
 from benchmarks.alpaca_eval2.stored import LengthControl
 from benchmarks.alpaca_eval2.written import write_annotations
-from benchmarks.benchmark import Evaluation
+from benchmarks.benchmark import Evaluation, evenly
 from benchmarks.human_data.split import bare_text
 from benchmarks.outside_data import outside_file
 from judges.judging import Judge, unscored
@@ -79,7 +79,7 @@ class AlpacaEval2:
         self.parts = sorted({item.dataset for item in self.items if item.dataset is not None})
         self._all = self.items
         if limit is not None:
-            self.items = _evenly(self.items, limit)
+            self.items = evenly(self.items, limit)
         self.max_tokens, self.temperature, self.top_p = max_tokens, temperature, top_p
         path = None if gamed is None else Path(gamed).expanduser()
         if path is not None:
@@ -93,7 +93,7 @@ class AlpacaEval2:
     def smaller(self, n: int) -> AlpacaEval2:
         """``n`` of the prompts, evenly from the set; all of them stay held out."""
         fewer = copy.copy(self)
-        fewer.items = _evenly(self.items, n)
+        fewer.items = evenly(self.items, n)
         return fewer
 
     def prompt_texts(self) -> Iterator[tuple[str, str]]:
@@ -191,9 +191,3 @@ class AlpacaEval2:
                 [self.max_tokens, self.temperature, self.top_p],
             ]
         )
-
-
-def _evenly(items: list[Item], n: int) -> list[Item]:
-    """``n`` of the items, or all: the parts of the set lie one behind the other."""
-    total = len(items)
-    return [items[i * total // n] for i in range(n)] if n < total else items

@@ -6,6 +6,7 @@ dropped. All shares here are fractions.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from benchmarks.alpaca_eval2.annotations import Annotations
@@ -120,11 +121,8 @@ def discrete(values: Sequence[Value]) -> list[Value]:
 
 def unscored(found: Annotations) -> Unscored:
     """How many rows have no preference, by reason."""
-    reasons: dict[str, int] = {}
-    for row in found.rows:
-        if row.reason is not None:
-            reasons[row.reason] = reasons.get(row.reason, 0) + 1
-    return Unscored(n=sum(reasons.values()), of=len(found.rows), reasons=reasons)
+    reasons = Counter(row.reason for row in found.rows if row.reason is not None)
+    return Unscored(n=reasons.total(), of=len(found.rows), reasons=dict(reasons))
 
 
 def _count(name: str, value: int, n: int, of: int, convention: str) -> Metric:

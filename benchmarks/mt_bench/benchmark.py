@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from backends.engines.caller import Caller
-from benchmarks.benchmark import Evaluation
+from benchmarks.benchmark import Evaluation, evenly
 from benchmarks.human_data.split import bare_text
 from benchmarks.mt_bench import grading, pairs
 from benchmarks.mt_bench.answers import Answers, Asking, ask, stored_answers, write_answers
@@ -88,10 +88,7 @@ class MtBench:
     def smaller(self, n: int) -> MtBench:
         """About ``n`` of the questions, evenly from all categories; all of them stay held out."""
         fewer = copy.copy(self)
-        total = len(self.questions)
-        fewer.questions = [self.questions[i * total // n] for i in range(n)] if n < total else (
-            self.questions
-        )  # fmt: skip
+        fewer.questions = evenly(self.questions, n)
         return fewer
 
     def prompt_texts(self) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from backends.engines.caller import Caller
-from benchmarks.groups import Group, collect_groups
+from benchmarks.groups import NO_ANSWER, Group, collect_groups
 from benchmarks.mt_bench.answers import Answers, write_fastchat
 from benchmarks.mt_bench.figures import Rating
 from benchmarks.mt_bench.protocol import prompt_name
@@ -22,7 +22,6 @@ from judges.turns import Turns
 from results.records import Judgment, Message
 from results.store import RecordFile
 
-NO_ANSWER = "no_answer"  # why a turn is unscored that the model did not answer
 Items = dict[str, list[Response]]  # what is judged, by the name of the prompt that judges it
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import get_args
 
 from backends.engines.caller import Answer, Caller
-from benchmarks.groups import Group, collect_groups
+from benchmarks.groups import Group, collect_groups, unanswered_pair
 from benchmarks.mt_bench.answers import Answers, write_fastchat
-from benchmarks.mt_bench.grading import NO_ANSWER, shown, shown_prompt
+from benchmarks.mt_bench.grading import shown, shown_prompt
 from benchmarks.mt_bench.pair_figures import Game
 from benchmarks.mt_bench.protocol import prompt_name
 from benchmarks.mt_bench.questions import Asked
@@ -100,7 +100,7 @@ def compare(
         file,
         judge,
         [_group(graders[name], asked, seed) for name, asked in by_prompt.items()],
-        [_unanswered(turn.id, order) for turn in of if turn.pair is None for order in ORDERS],
+        [unanswered_pair(turn.id, order) for turn in of if turn.pair is None for order in ORDERS],
         lambda judgment: (judgment.prompt_id, judgment.order),
         {key: place for place, key in enumerate(places)},
     )
@@ -115,12 +115,6 @@ def _group(
 
     requests = [pair_request(spec, pair, order, 0) for pair, order in asked]
     return Group(requests, generate_config(spec, seed), record)
-
-
-def _unanswered(pair_id: str, order: Order) -> PairJudgment:
-    return PairJudgment(
-        prompt_id=pair_id, order=order, status="unscored", reason=NO_ANSWER, finish_reason="error"
-    )
 
 
 def to_games(of: Sequence[Turn], judgments: Sequence[PairJudgment]) -> list[Game]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.benchmark import Benchmark, Shrinkable
+from benchmarks.benchmark import Benchmark, Shrinkable, evenly
 from benchmarks.registry import SeedData
 from harness.compute import batch_of
 from harness.config import RunConfig
@@ -74,9 +74,7 @@ def spread(examples: Sequence[Example], n: int) -> list[Example]:
     not hold.
     """
     longest = sorted(examples, key=lambda e: -len(prompt_text(e.prompt)) - len(e.completion))
-    if len(longest) <= n:
-        return longest
-    return [longest[i * len(longest) // n] for i in range(n)]
+    return evenly(longest, n)
 
 
 def shrink(benchmark: Benchmark) -> tuple[Benchmark, str]:
