@@ -118,7 +118,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Argparse takes positional words in one piece; overrides may also stand after options."""
     top = parser()
     arguments, rest = top.parse_known_args(argv)
-    if rest and not (hasattr(arguments, "overrides") and all(_is_override(w) for w in rest)):
+    words = getattr(arguments, "command", "") == "eval"  # a MODEL may stand last, too
+    if rest and not (
+        hasattr(arguments, "overrides")
+        and all(_is_override(w) or (words and not w.startswith("-")) for w in rest)
+    ):
         top.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:
         arguments.overrides = [*arguments.overrides, *rest]

@@ -1,175 +1,122 @@
-"""srlm eval: the figures of a benchmark, from files that hold what a judge said."""
+"""srlm eval: one model on one benchmark, or the figures of stored judgments."""
 
 from __future__ import annotations
 
 import argparse
+import re
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Rows = list[dict[str, Any]]
+from harness.eval_stored import FILES, TAKES, from_stored
 
 FORMATS = ("table", "md", "csv", "latex", "json")
+SETTING = re.compile(r"[A-Za-z_][\w.]*=")  # how key.sub=value begins
+LIVE = ("judge", "out", "name", "plan")  # options of a model's evaluation alone
 
 
 def add(commands: Any) -> None:
     """Adds ``eval`` to the command line."""
     command = commands.add_parser(
         "eval",
-        help="figures of a benchmark from stored judgments",
-        description="The figures of AlpacaEval 2.0 or MT-Bench from stored files, one row a model. "
-        "Calls no model and fetches nothing.",
-        epilog="exit codes: 0 done, 1 error, 2 usage. A figure whose files are missing is null, "
-        "with the reason.",
+        help="one model on one benchmark, or figures from stored judgments",
+        description="With MODEL: asks it what the benchmark asks, has it judged, and keeps all in "
+        "a folder; the same command again goes on. Without: the figures of AlpacaEval 2.0 or "
+        "MT-Bench from stored files, one row a model; calls nothing.",
+        epilog="exit codes: 0 done, 1 error, 2 usage, 4 too many unscored judgments, 130 "
+        "interrupted. A figure whose files are missing is null, with the reason.",
     )
-    command.add_argument("--benchmark", required=True, metavar="NAME", help=", ".join(STORED))
-    command.add_argument(
-        "--annotations", type=Path, metavar="FILE", help="alpaca_eval2: what a judge said of pairs"
-    )
-    command.add_argument(
-        "--outputs", type=Path, metavar="FILE", help="alpaca_eval2: the model's model_outputs.json"
-    )
-    command.add_argument(
-        "--baseline-outputs", type=Path, metavar="FILE", help="alpaca_eval2: the baseline's"
-    )
-    command.add_argument(
-        "--bridge",
-        type=Path,
-        metavar="FILE",
-        help="alpaca_eval2: annotations of the same pairs by another judge; says how far the two "
-        "agree instead",
-    )
-    command.add_argument(
-        "--judgments",
-        type=Path,
-        metavar="FILE",
-        help="mt_bench: FastChat's judgments, of single answers or of pairs",
-    )
+    command.add_argument("--benchmark", required=True, metavar="NAME", help="srlm ls benchmarks")
+    command.add_argument("--json", action="store_true", help="the same as --format json")
+    command.add_argument("--format", choices=FORMATS, default="table")
+    command.add_argument("--seed", type=int, default=0, help="of calls and intervals (default: 0)")
     command.add_argument(
         "--baseline",
-        metavar="MODEL",
-        help="mt_bench: of judgments of pairs, only those against this model",
+        metavar="DIR|MODEL",
+        help="the opponent's evaluation folder; of stored mt_bench pairs, the model's name",
     )
-    command.add_argument("--seed", type=int, default=0, help="of the intervals (default: 0)")
-    command.add_argument("--format", choices=FORMATS, default="table")
-    command.add_argument("--json", action="store_true", help="the same as --format json")
     command.add_argument(
         "overrides",
         nargs="*",
-        metavar="key.sub=value",
-        help="alpaca_eval2: control.gamed=df_gamed.csv, control.c, control.coefficients, "
-        "control.difficulty, control.join, control.rounds",
+        metavar="MODEL | key.sub=value",
+        help="engine:name, such as hf:PATH_OR_ID; engine.OPTION, options.OPTION of the benchmark, "
+        "judge.spec, judge.draws, judge.options.OPTION, judge.max_unscored, budget.max_calls, "
+        "budget.max_cost; of stored alpaca_eval2: control.gamed=df_gamed.csv, control.c, "
+        "control.coefficients, control.difficulty, control.join, control.rounds",
     )
+    live = command.add_argument_group("with MODEL")
+    live.add_argument("--judge", metavar="MODEL", help="who judges: engine:name, or self")
+    live.add_argument("--out", type=Path, help="folder (default: runs/eval-BENCHMARK-HASH)")
+    live.add_argument("--name", help="what tables call the model (default: MODEL)")
+    live.add_argument("--plan", action="store_true", help="calls and cost; calls nothing")
+    stored = command.add_argument_group("from stored files")
+    for option, what in (
+        ("--annotations", "alpaca_eval2: what a judge said of pairs"),
+        ("--outputs", "alpaca_eval2: the model's model_outputs.json"),
+        ("--baseline-outputs", "alpaca_eval2: the baseline's"),
+        ("--bridge", "alpaca_eval2: annotations of the same pairs by another judge; says how far "
+         "the two agree instead"),
+        ("--judgments", "mt_bench: FastChat's judgments, of single answers or of pairs"),
+    ):  # fmt: skip
+        stored.add_argument(option, type=Path, metavar="FILE", help=what)
     command.set_defaults(do=_eval)
 
 
 def _eval(arguments: argparse.Namespace) -> int:
-    from harness.rows import print_rows
-    from results.errors import UsageError, did_you_mean
+    from results.errors import UsageError
 
-    if arguments.benchmark not in STORED:
-        meant = did_you_mean(arguments.benchmark, STORED)
-        raise UsageError(
-            f"--benchmark {arguments.benchmark!r}: no benchmark with stored files{meant} "
-            f"(there are: {', '.join(STORED)})"
-        )
+    models = [word for word in arguments.overrides if not SETTING.match(word)]
+    arguments.overrides = [word for word in arguments.overrides if SETTING.match(word)]
     if arguments.seed < 0:
         raise UsageError(f"--seed: found {arguments.seed}, expected 0 or more")
-    _refuse_others(arguments)
-    if arguments.bridge is not None:
-        return _bridge(arguments)
-    rows = STORED[arguments.benchmark](arguments)
-    print_rows(rows, "json" if arguments.json else arguments.format)
-    return 0
+    if len(models) > 1:
+        raise UsageError(f"eval takes one MODEL, found {len(models)}: {', '.join(models)}")
+    if not models:
+        _refuse(arguments, LIVE, "goes with a MODEL, and none is given: srlm eval MODEL "
+                "--benchmark NAME")  # fmt: skip
+        return from_stored(arguments)
+    _refuse(arguments, FILES, "is of stored judgments and a MODEL is given; leave one of them out")
+    return _live(arguments, models[0])
 
 
-def _alpaca_eval2(arguments: argparse.Namespace) -> Rows:
-    from benchmarks.alpaca_eval2.stored import LengthControl, rows
-    from harness.config import Section
-    from harness.recipe import checked, read_overrides
+def _refuse(arguments: argparse.Namespace, options: tuple[str, ...], why: str) -> None:
     from results.errors import UsageError
 
-    class Settings(Section):
-        control: LengthControl = LengthControl()
-
-    if arguments.annotations is None:
-        raise UsageError("eval --benchmark alpaca_eval2 needs --annotations FILE")
-    settings = checked(Settings, read_overrides(arguments.overrides), Path("eval"))
-    return rows(
-        arguments.annotations,
-        arguments.outputs,
-        arguments.baseline_outputs,
-        settings.control,
-        arguments.seed,
-    )
-
-
-def _mt_bench(arguments: argparse.Namespace) -> Rows:
-    from benchmarks.mt_bench import stored, stored_pairs
-    from benchmarks.mt_bench.stored_lines import is_pairwise
-    from results.errors import UsageError
-
-    if arguments.judgments is None:
-        raise UsageError("eval --benchmark mt_bench needs --judgments FILE")
-    if is_pairwise(arguments.judgments):
-        return stored_pairs.rows(arguments.judgments, arguments.seed, arguments.baseline)
-    if arguments.baseline is not None:
-        raise UsageError(
-            f"--baseline {arguments.baseline!r}: {arguments.judgments} has judgments of single "
-            "answers, expected pairs; leave it out"
-        )
-    return stored.rows(arguments.judgments, arguments.seed)
-
-
-def _refuse_others(arguments: argparse.Namespace) -> None:
-    """Raises UsageError on a file that the benchmark does not read: it would be passed over."""
-    from results.errors import UsageError
-
-    taken = TAKES[arguments.benchmark]
-    for option in sorted({option for options in TAKES.values() for option in options}):
-        if getattr(arguments, option) and option not in taken:
-            names = ", ".join(f"--{name.replace('_', '-')}" for name in taken if name != OVERRIDES)
-            shown = arguments.overrides[0] if option == OVERRIDES else f"--{option}"
-            raise UsageError(
-                f"{shown.replace('_', '-')}: not for --benchmark {arguments.benchmark}, which "
-                f"takes {names}; leave it out"
-            )
-
-
-def _bridge(arguments: argparse.Namespace) -> int:
-    import json
-
-    from benchmarks.alpaca_eval2.bridge import bridge
-    from harness.rows import print_rows
-    from results.errors import UsageError
-    from results.leaderboard import as_json
-
-    if arguments.benchmark != "alpaca_eval2" or arguments.annotations is None:
-        raise UsageError("eval --bridge FILE needs --benchmark alpaca_eval2 and --annotations FILE")
-    for option in ("outputs", "baseline_outputs", OVERRIDES):
+    for option in options:
         if getattr(arguments, option):
-            raise UsageError(
-                f"eval --bridge takes --annotations alone, found {option.replace('_', '-')}; "
-                "leave it out"
-            )
-    found = bridge(arguments.annotations, arguments.bridge, arguments.seed)
-    if arguments.json or arguments.format == "json":
-        print(json.dumps(found, indent=2, default=as_json))
+            raise UsageError(f"--{option.replace('_', '-')} {why}")
+
+
+def _live(arguments: argparse.Namespace, model: str) -> int:
+    from harness.display import Display
+    from harness.evaluating import Asked, Task, evaluate, plan
+    from harness.rows import evaluation_row, print_rows
+    from results.store import RunLock
+
+    baseline = None if arguments.baseline is None else Path(arguments.baseline)
+    asked = Asked(
+        model, arguments.benchmark, arguments.judge, baseline, arguments.name, arguments.seed
+    )
+    task = Task(asked, arguments.overrides)
+    if arguments.plan:
+        from harness.plan_table import show
+
+        show(plan(task), arguments.json)
         return 0
-    row = {**found, "model": ", ".join(found["models"]), "judge": f"{found['bridge']} for "
-           f"{found['judge']}"}  # fmt: skip
-    print_rows([row], arguments.format)
+    folder: Path = arguments.out or task.default_folder()
+    with Display() as display, RunLock(folder):
+        found = evaluate(task, folder, display)
+    print_rows([evaluation_row(folder)], "json" if arguments.json else arguments.format)
+    print(f"kept in {folder}", file=sys.stderr)
+    unscored, most = found.unscored, task.config.judge.max_unscored
+    if unscored.of and unscored.n / unscored.of > most:
+        print(
+            f"srlm: {unscored.n} of {unscored.of} judgments are unscored, at most {most:.0%} may "
+            "be (judge.max_unscored)",
+            file=sys.stderr,
+        )
+        return 4
     return 0
 
 
-OVERRIDES = "overrides"
-STORED: dict[str, Callable[[argparse.Namespace], Rows]] = {
-    "alpaca_eval2": _alpaca_eval2,
-    "mt_bench": _mt_bench,
-}
-TAKES = {
-    "alpaca_eval2": ("annotations", "outputs", "baseline_outputs", "bridge", OVERRIDES),
-    "mt_bench": ("judgments", "baseline"),
-}
+__all__ = ["FORMATS", "TAKES", "add"]

@@ -38,12 +38,13 @@ def input_hashes(run: Run, data: SeedData) -> dict[str, str]:
     for section, identity in run.outside_identities().items():
         hashes[f"{section}.model"] = text_hash(identity)
     for key, value in flatten(run.config.model_dump(mode="json")).items():
-        if key.startswith(FILES) and isinstance(value, str) and _is_file(value):
+        if key.startswith(FILES) and isinstance(value, str) and is_file(value):
             hashes[key] = hashlib.sha256(Path(value).read_bytes()).hexdigest()
     return hashes
 
 
-def _is_file(text: str) -> bool:
+def is_file(text: str) -> bool:
+    """Whether a setting names a file that is there."""
     try:
         return Path(text).is_file()
     except (OSError, ValueError):  # a phrase, not a path: too long, or with a NUL

@@ -109,7 +109,11 @@ def plan(inputs: Inputs) -> Plan:
     """
     found, run, data = Plan(), inputs.run, inputs.data
     _check(inputs)
-    measured = rehearse(run)
+    gone = rehearse(run.benchmark, run.spec, None, run.config.seed)
+    measured = [
+        ("policy", gone.model, gone.model_config),
+        ("judge", gone.judge, gone.judge_config),
+    ]
     evaluations = ["M0", *(f"M{k}" for k in range(1, run.config.iterations + 1))]
     if run.config.evaluation.baseline == "sft":
         evaluations.insert(0, "SFT baseline")

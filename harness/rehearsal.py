@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from backends.engines.caller import Caller
 from backends.engines.engine import Completion, GenerateConfig, Request, Usage
-from harness.run import Run
+from benchmarks.benchmark import Benchmark
 from judges.judging import Judge
+from judges.spec import JudgeSpec
 from results.cache import CallCache
 
 
@@ -38,13 +40,33 @@ class Silent:
         """Nothing is held."""
 
 
-def rehearse(run: Run) -> list[tuple[str, list[Request], GenerateConfig]]:
-    """What one evaluation asks of the policy and of the judge."""
+@dataclass(frozen=True)
+class Rehearsal:
+    """What one evaluation asks of the model and of the judge, the decoding of the last call of
+    each, and the hash of all that.
+    """
+
+    model: list[Request]
+    model_config: GenerateConfig
+    judge: list[Request]
+    judge_config: GenerateConfig
+    data: str
+
+
+def rehearse(
+    benchmark: Benchmark, spec: JudgeSpec | None, baseline: Path | None, seed: int
+) -> Rehearsal:
+    """Goes through an evaluation with a judge of ``spec``, or with none.
+
+    Raises:
+        SrlmError: what the evaluation would raise before any answer is there.
+    """
     policy, judge = Silent(), Silent()
     with tempfile.TemporaryDirectory(prefix="srlm-plan-") as name:
         folder = Path(name)
         with CallCache(folder / "calls.sqlite") as cache:
-            judging = Judge(run.spec, Caller(judge, cache), run.config.judge.model, False)
-            asked = Caller(policy, cache)
-            run.benchmark.evaluate(asked, judging, None, folder / "evaluation", run.config.seed)
-    return [("policy", policy.asked, policy.config), ("judge", judge.asked, judge.config)]
+            judging = None if spec is None else Judge(spec, Caller(judge, cache), "judge", False)
+            found = benchmark.evaluate(
+                Caller(policy, cache), judging, baseline, folder / "evaluation", seed
+            )
+    return Rehearsal(policy.asked, policy.config, judge.asked, judge.config, found.data)

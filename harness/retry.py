@@ -6,13 +6,19 @@ come from. So the last iteration alone is looked at.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from harness.failed_calls import (
+    OUTCOMES,
+    RETRIES,
+    Line,
+    failed_calls,
+    failed_lines,
+    reopen,
+    unscored_lines,
+)
 from harness.run import Run, StopRun
 from harness.stages.bootstrap import ANSWERS
 from harness.stages.candidates import candidates
@@ -23,12 +29,8 @@ from harness.stages.prompts import missed_calls
 from harness.stages.prompts import prompts as written
 from harness.stages.seed import read_seed
 from results.errors import UsageError
-from results.files import write_bytes
-from results.lines import read_json_lines
 from results.records import Candidate, Judgment, Prompt, Retry
 from results.store import RecordFile
-
-Line = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def _seed(run: Run) -> Retried:
     """The judgments that EFT is made from, before M1 is trained on them."""
     folder = run.folder / "seed"
     answers, judged = folder / ANSWERS, folder / JUDGMENTS
-    failed, unscored = _failed(answers), _unscored(judged)
+    failed, unscored = failed_lines(answers), unscored_lines(judged)
     if not failed and not unscored:
         return Retried(None, 0, 0)
     stale = [folder / "eft.jsonl", folder / REPORT]
@@ -76,12 +78,12 @@ def _seed(run: Run) -> Retried:
     for path in stale:
         path.unlink(missing_ok=True)
     _ask_otherwise(judged, unscored, eft_spec(run).draws)
-    _reopen(judged, lambda line: line["status"] == "scored")
+    reopen(judged, lambda line: line["status"] == "scored")
     if failed:
-        _reopen(answers, lambda line: line["finish_reason"] != "error")
+        reopen(answers, lambda line: line["finish_reason"] != "error")
     with suppress(StopRun):  # the run says it again when it goes on
         eft(run, read_seed(run))
-    left = len(_failed(answers)) + len(_unscored(judged))
+    left = len(failed_lines(answers)) + len(unscored_lines(judged))
     return Retried("seed judgments", len(failed) + len(unscored), left)
 
 
@@ -108,61 +110,43 @@ def _step(run: Run, k: int, folder: Path) -> Retried:
     scored = RecordFile(folder / "judgments.jsonl", Judgment)
     if not scored.done:
         raise UsageError(f"{scored.path}: is not complete yet; go on with srlm run")
-    failed = _failed(answers.path)
-    unscored = _unscored(scored.path)
+    failed = failed_lines(answers.path)
+    unscored = unscored_lines(scored.path)
     if not failed and not unscored:
         return Retried(None, 0, 0)
     for name in ("gate.json", "pairs.jsonl", "monitors.json"):
         (folder / name).unlink(missing_ok=True)
     _ask_otherwise(scored.path, unscored, run.spec.draws)
-    _reopen(scored.path, lambda line: line["status"] == "scored")
+    reopen(scored.path, lambda line: line["status"] == "scored")
     if failed:
-        _reopen(answers.path, lambda line: line["finish_reason"] != "error")
+        reopen(answers.path, lambda line: line["finish_reason"] != "error")
     asked = prompts.read()
     found = judgments(run, k, asked, candidates(run, k, asked))
-    left = len(_failed(answers.path)) + sum(j.status == "unscored" for j in found)
+    left = len(failed_lines(answers.path)) + sum(j.status == "unscored" for j in found)
     return Retried(f"M{k} candidates and judgments", len(failed) + len(unscored), left)
 
 
 def _evaluation(run: Run, k: int, folder: Path) -> Retried:
     """The answers that a benchmark asked for, and its judgments."""
-    files = sorted(p for p in folder.glob("*.jsonl") if p.name not in ("values.jsonl", NAME))
-    failed = {path: found for path in files if (found := _failed(path))}
+    failed = failed_calls(folder)
     judged = folder / "judgments.jsonl"
-    unscored = _unscored(judged) if judged.exists() else []
+    unscored = unscored_lines(judged) if judged.exists() else []
     failed.pop(judged, None)
     again = sum(map(len, failed.values())) + len(unscored)
     if not again:
         return Retried(None, 0, 0)
     stale = [folder.parent / "gate.json", folder.parent / "monitors.json"]
-    for path in (*stale, folder / "metrics.json", folder / "values.jsonl"):
+    for path in (*stale, *(folder / name for name in OUTCOMES)):
         path.unlink(missing_ok=True)
     if unscored:
         _ask_otherwise(judged, unscored, run.spec.draws)
-        _reopen(judged, lambda line: line["status"] == "scored")
+        reopen(judged, lambda line: line["status"] == "scored")
     for path in failed:
-        _reopen(path, lambda line: line.get("finish_reason") != "error")
+        reopen(path, lambda line: line.get("finish_reason") != "error")
     evaluation(run, f"M{k}", run.checkpoint(k), folder, run.opponent)
-    left = sum(len(_failed(path)) for path in failed)
-    left += len(_unscored(judged)) if judged.exists() else 0
+    left = sum(len(failed_lines(path)) for path in failed)
+    left += len(unscored_lines(judged)) if judged.exists() else 0
     return Retried(f"M{k} evaluation", again, left)
-
-
-NAME = "retries.jsonl"
-
-
-def _failed(path: Path) -> list[Line]:
-    return [line for line in _lines(path) if line.get("finish_reason") == "error"]
-
-
-def _unscored(path: Path) -> list[Line]:
-    return [line for line in _lines(path) if line.get("status") == "unscored"]
-
-
-def _lines(path: Path) -> list[Line]:
-    if not path.exists() or not path.stat().st_size:
-        return []
-    return [line for _, line in read_json_lines(path)]
 
 
 def _ask_otherwise(path: Path, unscored: list[Line], draws: int) -> None:
@@ -174,7 +158,7 @@ def _ask_otherwise(path: Path, unscored: list[Line], draws: int) -> None:
         unscored: those of them without a score.
         draws: how many there are of each response.
     """
-    file = RecordFile(path.with_name(NAME), Retry)
+    file = RecordFile(path.with_name(RETRIES), Retry)
     asked = {(r.prompt_id, r.response_id, r.draw): r.asked_as for r in file.read()}
     for line in unscored:
         if line["finish_reason"] != "error":
@@ -183,10 +167,3 @@ def _ask_otherwise(path: Path, unscored: list[Line], draws: int) -> None:
     file.replace(
         Retry(prompt_id=p, response_id=r, draw=d, asked_as=n) for (p, r, d), n in asked.items()
     )
-
-
-def _reopen(path: Path, keep: Callable[[Line], bool]) -> None:
-    """Turns a finalised file into a begun one that holds what is kept."""
-    kept = [json.dumps(line, ensure_ascii=False) for line in _lines(path) if keep(line)]
-    write_bytes(path.with_name(f"{path.name}.part"), "".join(f"{x}\n" for x in kept).encode())
-    path.unlink()

@@ -48,6 +48,32 @@ def run_rows(folder: Path) -> list[dict[str, Any]]:
     return [{**row, "spent": spent} for row in rows]
 
 
+def evaluation_row(folder: Path) -> dict[str, Any]:
+    """The row of one evaluation: of ``srlm eval``, or of a model of a run."""
+    header = folder / "manifest.json"
+    row: dict[str, Any] = {"run": folder.name, "iteration": None, "gate": None}
+    if header.is_file():
+        row["spent"] = _spent(read_json(header))
+    return {**_figures(folder), **row}
+
+
+def _figures(folder: Path) -> dict[str, Any]:
+    """What an evaluation measured; figures of a part of the prompts stand under their group."""
+    found = read_model(folder / "metrics.json", Evaluated).model_dump()
+    metrics: dict[str, Any] = {}
+    for name, metric in found["metrics"].items():
+        group, dot, part = name.partition(".")
+        if dot:
+            metrics.setdefault(group, {})[part] = {**metric, "name": part}
+        else:
+            metrics[name] = metric
+    row: dict[str, Any] = {"model": found["model"]}
+    for key in ("benchmark", "judge", "judge_is_judged", "judge_spec", "judge_model", "baseline",
+                "data", "n", "metrics", "unscored"):  # fmt: skip
+        row[key] = metrics if key == "metrics" else found[key]
+    return row
+
+
 def _spent(header: dict[str, Any]) -> dict[str, Any] | None:
     """What the model calls of the whole run took: sums over its models, null where a part is not
     known; null altogether while the run has not ended once.
@@ -63,11 +89,17 @@ def _spent(header: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def rows_of(paths: list[Path]) -> list[dict[str, Any]]:
-    """The rows of several runs; UsageError names a folder that is no run with an evaluation."""
+    """The rows of several runs and evaluations; UsageError names a folder that is neither."""
     rows = []
     for path in paths:
+        if (path / "metrics.json").is_file():
+            rows.append(evaluation_row(path))
+            continue
         if not (path / "config.yaml").is_file():
-            raise UsageError(f"{path}: not a run folder (no config.yaml); give runs/NAME")
+            raise UsageError(
+                f"{path}: neither a run nor an evaluation (no config.yaml, no metrics.json); give "
+                "runs/NAME"
+            )
         rows += run_rows(path)
     if not rows:
         raise UsageError("no model of these runs has been evaluated yet; finish a run first")
@@ -96,11 +128,7 @@ def print_rows(rows: list[dict[str, Any]], form: str) -> None:
 def _row(
     run: str, model: str, iteration: int | None, place: Path, decision: GateDecision | None
 ) -> dict[str, Any]:
-    found = read_model(place / "evaluation" / "metrics.json", Evaluated).model_dump()
-    row: dict[str, Any] = {"model": model, "run": run, "iteration": iteration}
-    for key in ("benchmark", "judge", "judge_is_judged", "judge_spec", "judge_model", "baseline",
-                "data", "n", "metrics", "unscored"):  # fmt: skip
-        row[key] = found[key]
+    row = {**_figures(place / "evaluation"), "model": model, "run": run, "iteration": iteration}
     stopped = decision is not None and decision.decision == "stop"
     note = {"note": decision.rules[-1].reason} if decision is not None and stopped else {}
     return {**row, **note, "gate": None if decision is None else decision.decision}

@@ -215,8 +215,8 @@ class Evaluated(BaseModel):
 
     ``identity`` names its weights, ``data`` what it was asked and how; ``judge`` judged its
     answers, and ``judge_is_judged`` says that this was the model itself. ``judge_spec`` and
-    ``judge_model`` are the judge that the judge metrics are about. ``baseline`` is the opponent of
-    its win rate.
+    ``judge_model`` are the judge that the judge metrics are about, null where there was none.
+    ``baseline`` is the opponent of its win rate.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -226,8 +226,8 @@ class Evaluated(BaseModel):
     data: str
     judge: str | None
     judge_is_judged: bool
-    judge_spec: str
-    judge_model: str
+    judge_spec: str | None
+    judge_model: str | None
     baseline: str | None
     n: int
     metrics: dict[str, Metric]

@@ -36,7 +36,7 @@ _OURS = {
     "mean_length": "characters of an output, mean over those that are there",
     "unscored_rate": "share of the prompts without a preference",
 }
-_PART = "win_rate_{}"
+_PART = "datasets.{}"  # as the stored figures call them
 _VERDICTS_ALONE = "the judge gives no log-probabilities: the figure is discrete_win_rate"
 
 

@@ -14,7 +14,14 @@ from benchmarks.benchmark import Evaluation, evenly
 from benchmarks.human_data.split import bare_text
 from benchmarks.mt_bench import grading, pairs
 from benchmarks.mt_bench.answers import Answers, Asking, ask, stored_answers, write_answers
-from benchmarks.mt_bench.figures import by_question, rating_metrics, rating_values
+from benchmarks.mt_bench.figures import (
+    CATEGORY,
+    by_category,
+    by_question,
+    category_values,
+    rating_metrics,
+    rating_values,
+)
 from benchmarks.mt_bench.pair_figures import CONVENTIONS, game_metrics, game_values
 from benchmarks.mt_bench.protocol import OTHER_TEMPERATURE, TEMPERATURES
 from benchmarks.mt_bench.questions import (
@@ -24,6 +31,7 @@ from benchmarks.mt_bench.questions import (
     read_questions,
     read_references,
 )
+from benchmarks.outside_data import outside_file
 from judges.judging import Judge, unscored
 from results.errors import UsageError
 from results.records import Judgment, Metric, PairJudgment, Unscored, Value
@@ -44,10 +52,11 @@ class MtBench:
     """Ratings of both turns by the judge's model under MT-Bench's own prompts, not its judge spec.
 
     Args:
-        questions: FastChat's ``question.jsonl``, or questions of your own in its form.
-        judge_prompts: FastChat's ``judge_prompts.jsonl``.
+        questions: FastChat's ``question.jsonl``, or questions of your own in its form; null = as
+            ``srlm data`` got it.
+        judge_prompts: FastChat's ``judge_prompts.jsonl``; null = as ``srlm data`` got it.
         references: FastChat's ``reference_answer/gpt-4.jsonl``: needed for questions of reasoning,
-            math and coding.
+            math and coding; null = as ``srlm data`` got it, for its own questions.
         answers: a FastChat answer file that is judged in place of what the model would answer.
         system: the system message before the questions, "" for none. FastChat sends OpenAI's
             models "You are a helpful assistant.".
@@ -60,18 +69,20 @@ class MtBench:
 
     def __init__(
         self,
-        questions: str,
-        judge_prompts: str,
+        questions: str | None = None,
+        judge_prompts: str | None = None,
         references: str | None = None,
         answers: str | None = None,
         system: str = "",
         max_tokens: Annotated[int, Field(ge=1)] = 1024,
         pairwise: bool = False,
     ) -> None:
-        self.questions = read_questions(Path(questions).expanduser())
-        references_path = None if references is None else Path(references).expanduser()
-        self.references = read_references(references_path, self.questions)
-        prompts = Path(judge_prompts).expanduser()
+        self.questions = read_questions(_file(questions, "question.jsonl"))
+        theirs = None
+        if references is not None or questions is None:
+            theirs = _file(references, "reference_answer/gpt-4.jsonl")
+        self.references = read_references(theirs, self.questions)
+        prompts = _file(judge_prompts, "judge_prompts.jsonl")
         self.graders = read_graders(prompts, "single")
         self.comparers = read_graders(prompts, "pair") if pairwise else {}
         self.answers: Answers | None = None
@@ -98,9 +109,12 @@ class MtBench:
                 yield f"{question.id}/turn-{turn}", text
 
     def metrics(self, baseline: bool) -> Sequence[str]:
-        """The ratings, the unscored rate and the length; win rates where pairs are judged."""
+        """The ratings, also by category, the unscored rate and the length; win rates where pairs
+        are judged.
+        """
+        parts = dict.fromkeys(CATEGORY.format(question.category) for question in self.questions)
         rates = CONVENTIONS if baseline and self.comparers else ()
-        return [*RATINGS, *_TURNS, *rates]
+        return [*RATINGS, *parts, *_TURNS, *rates]
 
     def evaluate(self, model: Caller, judge: Judge | None, baseline: Path | None, folder: Path,
                  seed: int) -> Evaluation:  # fmt: skip
@@ -124,13 +138,17 @@ class MtBench:
         ratings = grading.to_ratings(asked, judgments)
         turns = {(rating.question_id, rating.turn) for rating in ratings}
         others = _turn_values(self.questions, answers, judgments)
-        found = rating_metrics(ratings, turns, seed) | {
-            metric: ratio_metric(
-                metric, [v for v in others if v.metric == metric], len(turns), text, seed
-            )
-            for metric, text in _TURNS.items()
-        }
-        values = rating_values(ratings) + others
+        found = (
+            rating_metrics(ratings, turns, seed)
+            | by_category(ratings, turns, seed)
+            | {
+                metric: ratio_metric(
+                    metric, [v for v in others if v.metric == metric], len(turns), text, seed
+                )
+                for metric, text in _TURNS.items()
+            }
+        )
+        values = rating_values(ratings) + category_values(ratings) + others
         missing = unscored(judgments)
         if self.comparers:
             rates, more, failed = self._pairs(judge, asked, answers, name, baseline, folder, seed)
@@ -184,6 +202,11 @@ class MtBench:
                 [TEMPERATURES, OTHER_TEMPERATURE, self.max_tokens, self.system],
             ]
         )
+
+
+def _file(named: str | None, fetched: str) -> Path:
+    """The file that was named, else the one that ``srlm data`` got."""
+    return outside_file("mt_bench", fetched) if named is None else Path(named).expanduser()
 
 
 def _turn_values(

@@ -11,6 +11,7 @@ from results.stats import ratio_metric
 
 Asked = Set[tuple[str, int]]  # (question id, turn) of all that should have a rating
 MEAN = "mean rating, 1 to 10, over the answers that have one; intervals resample questions"
+CATEGORY = "categories.{}"  # the metric of a category
 NO_RATING = "judged answers without a rating, left out of every mean"
 
 
@@ -69,6 +70,35 @@ def category_metrics(ratings: Sequence[Rating], asked: Asked, seed: int) -> dict
         )
         for category in CATEGORIES
     }
+
+
+def by_category(ratings: Sequence[Rating], asked: Asked, seed: int) -> dict[str, Metric]:
+    """Returns ``categories.NAME`` for each category that the ratings have, in MT-Bench's order."""
+    values = category_values(ratings)
+    of = {rating.question_id: rating.category for rating in ratings}
+    there = {category for category in of.values() if category is not None}
+    names = [name for name in CATEGORIES if name in there]
+    names += sorted(there - set(CATEGORIES))
+    return {
+        key: ratio_metric(
+            key,
+            [value for value in values if value.metric == key],
+            sum(of[question] == name for question, _ in asked),
+            MEAN,
+            seed,
+        )
+        for name in names
+        for key in [CATEGORY.format(name)]
+    }
+
+
+def category_values(ratings: Sequence[Rating]) -> list[Value]:
+    """Returns a value of its category's average for every rating that has a score."""
+    return [
+        value.model_copy(update={"metric": CATEGORY.format(value.category)})
+        for value in rating_values(ratings)
+        if value.metric == "average" and value.category is not None
+    ]
 
 
 def count_asked(asked: Collection[tuple[str, int]], category: str) -> int:

@@ -1,15 +1,31 @@
-"""Evaluation: one model on the run's benchmark. It is complete when its metrics.json is there."""
+"""Evaluation: one model on a benchmark. It is complete when its metrics.json is there."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
+from backends.engines.caller import Caller
+from benchmarks.benchmark import Benchmark
 from harness.run import Run
+from judges.judging import Judge
 from judges.spec import describe
 from results.files import read_model
 from results.records import Evaluated, Metric, Value
 from results.store import RecordFile, write_json
 from results.weights import text_hash
+
+METRICS, VALUES = "metrics.json", "values.jsonl"  # of an evaluation folder
+
+
+@dataclass(frozen=True)
+class Opponent:
+    """Who the win rate is against: the name, and the evaluation folder; null where there is none,
+    or where the model that is measured is the opponent itself.
+    """
+
+    name: str | None = None
+    folder: Path | None = None
 
 
 def evaluation(
@@ -24,31 +40,46 @@ def evaluation(
         folder: for records, values and metrics.
         baseline: the opponent's evaluation folder, null where this is the opponent.
     """
-    done = folder / "metrics.json"
+    done = folder / METRICS
     if done.exists():
         return read_model(done, Evaluated)
     run.display.start(title, "evaluation")
     model, judge = run.caller(weights), run.judge(weights)
-    result = run.benchmark.evaluate(model, judge, baseline, folder, run.config.seed)
-    values = RecordFile(folder / "values.jsonl", Value)
+    opponent = Opponent(_opponent(run, baseline, model.engine.identity), baseline)
+    found = measure(run.benchmark, title, model, judge, opponent, folder, run.config.seed)
+    run.display.finish(title, "evaluation", summary(found.metrics))
+    return found
+
+
+def measure(
+    benchmark: Benchmark,
+    title: str,
+    model: Caller,
+    judge: Judge | None,
+    opponent: Opponent,
+    folder: Path,
+    seed: int,
+) -> Evaluated:
+    """Measures ``model`` under the name ``title``; values first, metrics.json last."""
+    result = benchmark.evaluate(model, judge, opponent.folder, folder, seed)
+    values = RecordFile(folder / VALUES, Value)
     if not values.done:
         values.replace(result.values)
     found = Evaluated(
         model=title,
-        benchmark=run.benchmark.name,
+        benchmark=benchmark.name,
         identity=model.engine.identity,
         data=result.data,
         judge=result.judge,
         judge_is_judged=result.judge_is_judged,
-        judge_spec=describe(judge.spec),
-        judge_model=judge.name,
-        baseline=result.baseline or _opponent(run, baseline, model.engine.identity),
+        judge_spec=None if judge is None else describe(judge.spec),
+        judge_model=None if judge is None else judge.name,
+        baseline=result.baseline or opponent.name,
         n=result.n,
         metrics=result.metrics,
         unscored=result.unscored,
     )
-    write_json(done, found.model_dump())
-    run.display.finish(title, "evaluation", _summary(result.metrics))
+    write_json(folder / METRICS, found.model_dump())
     return found
 
 
@@ -65,11 +96,16 @@ def _opponent(run: Run, baseline: Path | None, identity: str) -> str | None:
     if kind == "none":
         return None
     if baseline is not None:
-        identity = read_model(baseline / "metrics.json", Evaluated).identity
-    return f"{kind} {text_hash(identity)[:8]}"
+        identity = read_model(baseline / METRICS, Evaluated).identity
+    return named(kind, identity)
 
 
-def _summary(metrics: dict[str, Metric]) -> str:
+def named(name: str, identity: str) -> str:
+    """A name that tells two models called alike apart: with the start of the weights' hash."""
+    return f"{name} {text_hash(identity)[:8]}"
+
+
+def summary(metrics: dict[str, Metric]) -> str:
     """The benchmark's first figures that have a value."""
     found = [f"{m.name} {m.value:.3f}" for m in metrics.values() if m.value is not None]
     return ", ".join(found[:4]) or f"none of {len(metrics)} metrics has a value"

@@ -153,8 +153,8 @@ def test_what_is_asked_and_what_comes_out(world: World) -> None:
     assert figures["lc_win_rate"] is None
     assert "none of AlpacaEval's 805" in (found.metrics["lc_win_rate"].reason or "")
     odd = [s for p, s in zip(PROMPTS, shares, strict=True) if PARTS[p] == "koala"]
-    assert figures["win_rate_koala"] == pytest.approx(sum(odd) / 3)
-    assert (found.metrics["win_rate_koala"].n, found.metrics["win_rate_koala"].of) == (3, 3)
+    assert figures["datasets.koala"] == pytest.approx(sum(odd) / 3)
+    assert (found.metrics["datasets.koala"].n, found.metrics["datasets.koala"].of) == (3, 3)
     assert list(found.metrics) == AlpacaEval2(**world.options).metrics(False)
     assert (found.n, found.baseline, found.judge_is_judged) == (6, "base", False)
 
@@ -185,7 +185,7 @@ def test_the_written_files_give_the_same_figures(world: World) -> None:
         assert (ours.value, ours.low, ours.high, ours.n, ours.of) == (
             theirs.value, theirs.low, theirs.high, theirs.n, theirs.of)  # fmt: skip
     for part, metric in row["metrics"]["datasets"].items():
-        assert found.metrics[f"win_rate_{part}"].value == metric.value
+        assert found.metrics[f"datasets.{part}"].value == metric.value
     assert (row["model"], row["baseline"], row["judge"]) == ("fake:model", "base", found.judge)
     assert row["unscored"].reasons == {"no_preference": 1}
     assert found.unscored.model_dump() == {"n": 1, "of": 6, "reasons": {"no_verdict": 1}}
@@ -288,7 +288,7 @@ def test_a_judge_without_logprobs_gives_the_discrete_figure(world: World) -> Non
     share = sum(map(swapped, PROMPTS)) / 6
     assert found.metrics["discrete_win_rate"].value == share
     for name in ("win_rate", "standard_error", "lc_win_rate", "lc_standard_error",
-                 "win_rate_koala"):  # fmt: skip
+                 "datasets.koala"):  # fmt: skip
         metric = found.metrics[name]
         assert metric.value is None and "the figure is discrete_win_rate" in str(metric.reason)
     assert not any(v.metric.startswith("win_rate") for v in found.values)
@@ -416,7 +416,7 @@ def test_held_out_and_smaller(world: World) -> None:
     assert few.held_out(PROMPTS[5]) and few.metrics(False) == benchmark.metrics(True)
     assert len(benchmark.smaller(50).items) == 4
     found = world.evaluate(limit=1)
-    assert found.n == 1 and found.metrics["win_rate_koala"].value is None
+    assert found.n == 1 and found.metrics["datasets.koala"].value is None
 
 
 def test_prompts_of_their_own_file(world: World) -> None:

@@ -1,0 +1,294 @@
+"""srlm eval MODEL: one model on one benchmark, outside of any run, in a folder of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from backends.engines.caller import Caller
+from backends.engines.engine import Engine, check_ready
+from backends.prices import Price, PriceFile
+from backends.registry import ENGINES, open_engine
+from benchmarks.registry import BENCHMARKS, open_benchmark
+from harness.calling import check_price, open_caller
+from harness.config import Budget, Section
+from harness.display import Display
+from harness.failed_calls import reopen_failed
+from harness.folder import claim, note_spent
+from harness.inputs import is_file
+from harness.plan import Plan, notes_on_price, step_of, text_of
+from harness.recipe import checked, flatten, read_overrides
+from harness.rehearsal import Rehearsal, rehearse
+from harness.stages.evaluation import METRICS, Opponent, measure, named, summary
+from judges.judging import Judge
+from judges.spec import load_spec, with_draws
+from results.cache import CallCache
+from results.errors import UsageError
+from results.files import read_model, write_json
+from results.plugins import complete_options
+from results.records import Evaluated
+from results.weights import text_hash
+
+SELF = "self"
+# What changes no answer may differ when an evaluation is gone on with: sections and settings.
+PACE = ("max_concurrency", "timeout_s", "max_retries", "down_timeout_s", "requests_per_minute",
+        "tokens_per_minute", "batch")  # fmt: skip
+FREE = ("budget", "name", "judge.max_unscored",
+        *(f"{part}.{key}" for part in ("engine", "judge.options") for key in PACE))  # fmt: skip
+
+
+class EvaluationJudge(Section):
+    """Settings of the judge: ``spec`` and its ``draws`` where the benchmark has no prompts of its
+    own, ``options`` of its engine; more unscored judgments than ``max_unscored`` are said.
+    """
+
+    spec: str = "additive5"
+    draws: int | None = Field(default=None, ge=1)
+    options: dict[str, Any] = Field(default_factory=dict)
+    max_unscored: float = Field(default=0.5, ge=0, le=1)
+
+
+class Settings(Section):
+    """What an evaluation may be told by ``key.sub=value``: ``engine`` (the model's, its options),
+    ``options`` (the benchmark's), ``judge``, ``budget``.
+    """
+
+    engine: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict)
+    judge: EvaluationJudge = EvaluationJudge()
+    budget: Budget = Budget()
+
+
+class EvaluationConfig(Settings):
+    """A whole evaluation, as its folder keeps it. ``judge_model``: ``self``, ``engine:model``, or
+    null for none.
+    """
+
+    model: str
+    name: str
+    benchmark: str
+    judge_model: str | None
+    baseline: str | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line says.
+
+    Args:
+        model: ``engine:model``.
+        benchmark: its name.
+        judge: ``self``, ``engine:model``, or null for none.
+        baseline: the opponent's evaluation folder, null for no win rate.
+        name: how tables call the model; null = ``model``.
+        seed: of decoding and of intervals.
+    """
+
+    model: str
+    benchmark: str
+    judge: str | None = None
+    baseline: Path | None = None
+    name: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Called:
+    """A model that will be called: its engine, opened and holding no weights yet, and its price."""
+
+    name: str
+    engine: Engine
+    options: dict[str, Any]
+    price: Price | None
+
+
+class Task:
+    """One evaluation, opened and not begun: its parts, checked.
+
+    Raises:
+        UsageError: a part is unknown, or does not fit the others.
+    """
+
+    def __init__(self, asked: Asked, overrides: list[str]) -> None:
+        settings = checked(Settings, read_overrides(overrides), Path("eval"))
+        judge, name = settings.judge, asked.judge
+        if judge.options and (name is None or name == SELF):
+            raise UsageError("judge.options: are of a judge's own engine; give --judge ENGINE:NAME")
+        self.prices = PriceFile.read(Path(p) if (p := settings.budget.prices) else None)
+        options = complete_options(
+            "benchmark", asked.benchmark, BENCHMARKS.load(asked.benchmark), settings.options
+        )
+        self.benchmark = open_benchmark(asked.benchmark, options)
+        self.spec = None if name is None else with_draws(load_spec(judge.spec), judge.draws)
+        self.model = self._open("MODEL", asked.model, settings.engine, settings.budget)
+        self.judge: Called | None = None
+        if name == SELF:
+            self.judge = self.model
+        elif name is not None:
+            self.judge = self._open("--judge", name, judge.options, settings.budget)
+            judge = judge.model_copy(update={"options": self.judge.options})
+        self.opponent = self._opponent(asked)
+        self.config = EvaluationConfig(
+            engine=self.model.options,
+            options=options,
+            judge=judge,
+            budget=settings.budget,
+            model=asked.model,
+            name=asked.name or asked.model,
+            benchmark=asked.benchmark,
+            judge_model=name,
+            baseline=None if asked.baseline is None else str(asked.baseline),
+            seed=asked.seed,
+        )
+
+    def _open(self, word: str, name: str, options: dict[str, Any], budget: Budget) -> Called:
+        engine, colon, model = name.partition(":")
+        if not colon or not model:
+            raise UsageError(f"{word} {name!r}: expected engine:name, such as hf:PATH_OR_ID")
+        full = complete_options("engine", engine, ENGINES.load(engine), options, given=("model",))
+        check_price(budget, self.prices, engine, model, full)
+        price = self.prices.price(engine, model, full)
+        return Called(name, open_engine(engine, model, full), full, price)
+
+    def _opponent(self, asked: Asked) -> Opponent:
+        folder = asked.baseline
+        if folder is None:
+            return Opponent()
+        if list(self.benchmark.metrics(True)) == list(self.benchmark.metrics(False)):
+            raise UsageError(
+                f"--baseline {folder}: benchmark {asked.benchmark!r} measures nothing against it "
+                "with these options; leave it out (docs/benchmarks.md says what it takes)"
+            )
+        theirs = _evaluated(folder)
+        if theirs.benchmark != self.benchmark.name:
+            raise UsageError(
+                f"--baseline {folder}: is of benchmark {theirs.benchmark!r}, expected "
+                f"{self.benchmark.name!r}; evaluate the opponent there first"
+            )
+        # A run's own opponent is called as the run's tables call it, so that both compare.
+        own = theirs.baseline or ""
+        ours = own if own and own == named(own.rpartition(" ")[0], theirs.identity) else None
+        return Opponent(ours or named(theirs.model, theirs.identity), folder)
+
+    def rehearse(self) -> Rehearsal:
+        """Goes through it without a call; raises what it would raise later, and UsageError where
+        the opponent was asked other things.
+        """
+        found = rehearse(self.benchmark, self.spec, self.opponent.folder, self.config.seed)
+        if self.opponent.folder is not None:
+            theirs = _evaluated(self.opponent.folder)
+            if theirs.data != found.data:
+                raise UsageError(
+                    f"--baseline {self.opponent.folder}: was asked other things, or in another "
+                    "way; evaluate the opponent with the same options and a judge of the same spec"
+                )
+        return found
+
+    def hashes(self) -> dict[str, str]:
+        """Of everything that the configuration points at."""
+        found = {"model": text_hash(self.model.engine.identity)}
+        if self.judge is not None and self.spec is not None:
+            found["judge"] = text_hash([self.judge.engine.identity, self.spec.model_dump()])
+        if self.opponent.folder is not None:
+            found["baseline"] = text_hash(_evaluated(self.opponent.folder).identity)
+        for key, value in flatten(self.config.options).items():
+            if isinstance(value, str) and is_file(value):
+                found[f"options.{key}"] = hashlib.sha256(Path(value).read_bytes()).hexdigest()
+        return found
+
+    def default_folder(self) -> Path:
+        """runs/eval-BENCHMARK-HASH, one for each model, judge, data and settings."""
+        told = self.config.model_dump(mode="json", exclude={"budget": True, "name": True})
+        del told["judge"]["max_unscored"]
+        for options in (told["engine"], told["judge"]["options"]):
+            for key in PACE:
+                options.pop(key, None)
+        mark = text_hash([told, self.hashes()])[:8]
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", self.config.benchmark).strip("-.")
+        return Path("runs") / f"eval-{name}-{mark}"
+
+
+def _evaluated(folder: Path) -> Evaluated:
+    path = folder / METRICS
+    if not path.is_file():
+        raise UsageError(
+            f"{folder}: no evaluation (no {METRICS}); give a folder of srlm eval, or "
+            "RUN/iter_K/evaluation"
+        )
+    return read_model(path, Evaluated)
+
+
+def plan(task: Task) -> Plan:
+    """What the evaluation will ask and cost; calls nothing."""
+    asked, found = task.rehearse(), Plan()
+    parts = [("evaluation", task.model, asked.model, asked.model_config)]
+    if task.judge is not None:
+        parts.append(("judge", task.judge, asked.judge, asked.judge_config))
+    for stage, called, requests, config in parts:
+        if requests:
+            step = step_of(called.name, stage, requests, config, called.price, called.options)
+            found.steps.append(step)
+            found.prompts[stage] = text_of(requests[0])
+    found.notes = [
+        "prompts that show the model's answers are counted with empty ones",
+        *notes_on_price({stage: called.price for stage, called, requests, _ in parts if requests}),
+    ]
+    return found
+
+
+def evaluate(task: Task, folder: Path, display: Display) -> Evaluated:
+    """Asks, judges, measures, and keeps all of it in ``folder``; goes on where it was.
+
+    Calls that failed at an earlier start are made again.
+    """
+    config, title = task.config, task.config.name
+    if not (folder / "config.yaml").exists():
+        task.rehearse()  # what would end it later ends it before the folder is taken
+    for called in {id(c): c for c in (task.model, task.judge) if c is not None}.values():
+        check_ready(called.engine)
+    claim(folder, config, task.hashes(), FREE)
+    if again := reopen_failed(folder):
+        display.note(f"{again} calls that failed are made again")
+    if (folder / METRICS).exists():
+        found = read_model(folder / METRICS, Evaluated)
+        if found.model != title:
+            found = found.model_copy(update={"model": title})
+            write_json(folder / METRICS, found.model_dump())
+        return found
+    display.start(title, "evaluation")
+    with _calling(task, folder, display) as (model, judge):
+        found = measure(task.benchmark, title, model, judge, task.opponent, folder, config.seed)
+    display.finish(title, "evaluation", summary(found.metrics))
+    return found
+
+
+@contextmanager
+def _calling(task: Task, folder: Path, display: Display) -> Iterator[tuple[Caller, Judge | None]]:
+    """Model and judge behind the folder's cache; what they took is noted at the end."""
+    budget = task.config.budget
+    with CallCache(folder / "calls.sqlite", records=folder, notice=display.note) as cache:
+        model = open_caller(task.model.engine, cache, display, budget, task.model.price)
+        judge = None
+        if task.judge is not None and task.spec is not None:
+            caller = model
+            if task.judge is not task.model:
+                price = task.judge.price
+                caller = open_caller(task.judge.engine, cache, display, budget, price)
+            # Also by another name: the same weights or endpoint judge what they wrote.
+            same = task.judge.engine.identity == task.model.engine.identity
+            judge = Judge(task.spec, caller, str(task.config.judge_model), same)
+        try:
+            yield model, judge
+        finally:
+            note_spent(folder, [asdict(part) for part in cache.spent()])
+            task.model.engine.close()
+            if task.judge is not None:
+                task.judge.engine.close()
