@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness import data_command, eval_command, judge_commands, monitor_command
 from harness.eval_command import FORMATS
 from harness.guard import shadowed
+from harness.head_to_head import command as head_to_head_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +84,8 @@ def parser() -> argparse.ArgumentParser:
     monitor_command.add(commands)
 
     eval_command.add(commands)
+
+    head_to_head_command.add(commands)
 
     data_command.add(commands)
 

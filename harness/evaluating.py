@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
-from backends.engines.caller import Caller
-from backends.engines.engine import Engine, check_ready
-from backends.prices import Price, PriceFile
-from backends.registry import ENGINES, open_engine
+from backends.engines.engine import check_ready
 from benchmarks.registry import BENCHMARKS, open_benchmark
-from harness.calling import check_price, open_caller
+from harness.called import PACE, Called, callers, open_called, without_pace
 from harness.config import Budget, Section
 from harness.display import Display
 from harness.failed_calls import reopen_failed
-from harness.folder import claim, note_spent
+from harness.folder import claim
 from harness.inputs import is_file
 from harness.plan import Plan, notes_on_price, step_of, text_of
 from harness.recipe import checked, flatten, read_overrides
@@ -29,7 +24,6 @@ from harness.rehearsal import Rehearsal, rehearse
 from harness.stages.evaluation import METRICS, Opponent, measure, named, summary
 from judges.judging import Judge
 from judges.spec import load_spec, with_draws
-from results.cache import CallCache
 from results.errors import UsageError
 from results.files import read_model, write_json
 from results.plugins import complete_options
@@ -38,8 +32,6 @@ from results.weights import text_hash
 
 SELF = "self"
 # What changes no answer may differ when an evaluation is gone on with: sections and settings.
-PACE = ("max_concurrency", "timeout_s", "max_retries", "down_timeout_s", "requests_per_minute",
-        "tokens_per_minute", "batch")  # fmt: skip
 FREE = ("budget", "name", "judge.max_unscored",
         *(f"{part}.{key}" for part in ("engine", "judge.options") for key in PACE))  # fmt: skip
 
@@ -100,16 +92,6 @@ class Asked:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Called:
-    """A model that will be called: its engine, opened and holding no weights yet, and its price."""
-
-    name: str
-    engine: Engine
-    options: dict[str, Any]
-    price: Price | None
-
-
 class Task:
     """One evaluation, opened and not begun: its parts, checked.
 
@@ -122,18 +104,17 @@ class Task:
         judge, name = settings.judge, asked.judge
         if judge.options and (name is None or name == SELF):
             raise UsageError("judge.options: are of a judge's own engine; give --judge ENGINE:NAME")
-        self.prices = PriceFile.read(Path(p) if (p := settings.budget.prices) else None)
         options = complete_options(
             "benchmark", asked.benchmark, BENCHMARKS.load(asked.benchmark), settings.options
         )
         self.benchmark = open_benchmark(asked.benchmark, options)
         self.spec = None if name is None else with_draws(load_spec(judge.spec), judge.draws)
-        self.model = self._open("MODEL", asked.model, settings.engine, settings.budget)
+        self.model = open_called("MODEL", asked.model, settings.engine, settings.budget)
         self.judge: Called | None = None
         if name == SELF:
             self.judge = self.model
         elif name is not None:
-            self.judge = self._open("--judge", name, judge.options, settings.budget)
+            self.judge = open_called("--judge", name, judge.options, settings.budget)
             judge = judge.model_copy(update={"options": self.judge.options})
         self.opponent = self._opponent(asked)
         self.config = EvaluationConfig(
@@ -148,15 +129,6 @@ class Task:
             baseline=None if asked.baseline is None else str(asked.baseline),
             seed=asked.seed,
         )
-
-    def _open(self, word: str, name: str, options: dict[str, Any], budget: Budget) -> Called:
-        engine, colon, model = name.partition(":")
-        if not colon or not model:
-            raise UsageError(f"{word} {name!r}: expected engine:name, such as hf:PATH_OR_ID")
-        full = complete_options("engine", engine, ENGINES.load(engine), options, given=("model",))
-        check_price(budget, self.prices, engine, model, full)
-        price = self.prices.price(engine, model, full)
-        return Called(name, open_engine(engine, model, full), full, price)
 
     def _opponent(self, asked: Asked) -> Opponent:
         folder = asked.baseline
@@ -208,9 +180,8 @@ class Task:
         """runs/eval-BENCHMARK-HASH, one for each model, judge, data and settings."""
         told = self.config.model_dump(mode="json", exclude={"budget": True, "name": True})
         del told["judge"]["max_unscored"]
-        for options in (told["engine"], told["judge"]["options"]):
-            for key in PACE:
-                options.pop(key, None)
+        told["engine"] = without_pace(told["engine"])
+        told["judge"]["options"] = without_pace(told["judge"]["options"])
         mark = text_hash([told, self.hashes()])[:8]
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", self.config.benchmark).strip("-.")
         return Path("runs") / f"eval-{name}-{mark}"
@@ -252,7 +223,10 @@ def evaluate(task: Task, folder: Path, display: Display) -> Evaluated:
     config, title = task.config, task.config.name
     if not (folder / "config.yaml").exists():
         task.rehearse()  # what would end it later ends it before the folder is taken
-    for called in {id(c): c for c in (task.model, task.judge) if c is not None}.values():
+    models = [task.model]
+    if task.judge is not None and task.judge is not task.model:
+        models.append(task.judge)
+    for called in models:
         check_ready(called.engine)
     claim(folder, config, task.hashes(), FREE)
     if again := reopen_failed(folder):
@@ -264,31 +238,12 @@ def evaluate(task: Task, folder: Path, display: Display) -> Evaluated:
             write_json(folder / METRICS, found.model_dump())
         return found
     display.start(title, "evaluation")
-    with _calling(task, folder, display) as (model, judge):
-        found = measure(task.benchmark, title, model, judge, task.opponent, folder, config.seed)
-    display.finish(title, "evaluation", summary(found.metrics))
-    return found
-
-
-@contextmanager
-def _calling(task: Task, folder: Path, display: Display) -> Iterator[tuple[Caller, Judge | None]]:
-    """Model and judge behind the folder's cache; what they took is noted at the end."""
-    budget = task.config.budget
-    with CallCache(folder / "calls.sqlite", records=folder, notice=display.note) as cache:
-        model = open_caller(task.model.engine, cache, display, budget, task.model.price)
+    with callers(folder, models, config.budget, display) as (model, *others):
         judge = None
         if task.judge is not None and task.spec is not None:
-            caller = model
-            if task.judge is not task.model:
-                price = task.judge.price
-                caller = open_caller(task.judge.engine, cache, display, budget, price)
             # Also by another name: the same weights or endpoint judge what they wrote.
             same = task.judge.engine.identity == task.model.engine.identity
-            judge = Judge(task.spec, caller, str(task.config.judge_model), same)
-        try:
-            yield model, judge
-        finally:
-            note_spent(folder, [asdict(part) for part in cache.spent()])
-            task.model.engine.close()
-            if task.judge is not None:
-                task.judge.engine.close()
+            judge = Judge(task.spec, (others or [model])[0], str(config.judge_model), same)
+        done = measure(task.benchmark, title, model, judge, task.opponent, folder, config.seed)
+    display.finish(title, "evaluation", summary(done.metrics))
+    return done

@@ -14,8 +14,6 @@ from pydantic import Field
 
 from backends.engines.caller import Caller
 from backends.engines.engine import check_ready
-from backends.prices import PriceFile
-from backends.registry import ENGINES, open_engine
 from benchmarks.human_data import HumanData
 from benchmarks.judge_validation import (
     Conventions,
@@ -28,7 +26,8 @@ from benchmarks.judge_validation import (
     measure_ranked,
     refuse_held,
 )
-from harness.calling import check_price, open_caller
+from harness.called import PACE, open_called, without_pace
+from harness.calling import open_caller
 from harness.comparison import OtherJudge, best_other
 from harness.config import Budget, Section
 from harness.display import Display
@@ -42,16 +41,13 @@ from judges.spec import JudgeSpec, describe, load_spec, with_draws
 from judges.spec_parts import Kind, Orders
 from results.cache import CallCache
 from results.errors import UsageError
-from results.plugins import complete_options
 from results.records import Judgment, PairJudgment, Value
 from results.store import RecordFile, write_json
 from results.text import excerpt
 from results.weights import text_hash
 
 # What changes no answer may differ when a validation is gone on with: sections and settings.
-ENGINE = ("max_concurrency", "timeout_s", "max_retries", "down_timeout_s", "requests_per_minute",
-          "tokens_per_minute", "batch")  # fmt: skip
-FREE = ("budget", "fit", "judge.max_unscored", *(f"engine.{key}" for key in ENGINE))
+FREE = ("budget", "fit", "judge.max_unscored", *(f"engine.{key}" for key in PACE))
 
 
 class ValidatedJudge(Section):
@@ -125,30 +121,22 @@ class Task:
     def __init__(self, spec: str, model: str, data: HumanData, overrides: list[str],
                  asked: Asked = Asked(), seed: int = 0) -> None:  # fmt: skip
         settings = settings_of(overrides)
-        engine, colon, name = model.partition(":")
-        if not colon or not name:
-            raise UsageError(f"--model {model!r}: expected engine:name, such as hf:PATH_OR_ID")
-        options = complete_options(
-            "engine", engine, ENGINES.load(engine), settings.engine, given=("model",)
-        )
+        called = open_called("--model", model, settings.engine, settings.budget)
         self.spec = asked_spec(spec, settings.judge)
         self.data = data
         self.held = for_judge(data, self.spec.kind, asked.held_out, asked.limit)
         refuse_held(self.spec, self.held)
-        self.prices = PriceFile.read(Path(p) if (p := settings.budget.prices) else None)
-        check_price(settings.budget, self.prices, engine, name, options)
-        self.engine = open_engine(engine, name, options)
-        self.price = self.prices.price(engine, name, options)
+        self.engine, self.price = called.engine, called.price
         self.config = ValidationConfig(
-            **settings.model_dump(exclude={"engine"}), engine=options, spec=spec, model=model,
-            data=data.name, data_format=data.format, **asdict(asked), seed=seed,
+            **settings.model_dump(exclude={"engine"}), engine=called.options, spec=spec,
+            model=model, data=data.name, data_format=data.format, **asdict(asked), seed=seed,
         )  # fmt: skip
 
     def default_folder(self) -> Path:
         """runs/validate-JUDGE-HASH, one for each judge, model, data and settings."""
         told = self.config.model_dump(mode="json", exclude={"budget": True, "fit": True})
         del told["judge"]["max_unscored"]
-        told["engine"] = {k: v for k, v in told["engine"].items() if k not in ENGINE}
+        told["engine"] = without_pace(told["engine"])
         mark = text_hash([told, self.data.sha256, self.engine.identity])[:8]
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", self.spec.name).strip("-.")[:60]
         return Path("runs") / f"validate-{name}-{mark}"

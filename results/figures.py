@@ -41,6 +41,12 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "unscored": ("unscored", "count"),
     "loss_rate": ("loss rate", "share"),
     "win_rate_adjusted": ("win rate, ties half", "share"),
+    "win_share": ("won", "share"),
+    "tie_share": ("tied", "share"),
+    "loss_share": ("lost", "share"),
+    "baseline_mean_length": ("mean length of baseline", "length"),
+    "opposed": ("opposed", "share"),
+    "lean": ("lean", "share"),
     "pairwise_accuracy": ("pairwise accuracy", "share"),
     "pairwise_accuracy_half_ties": ("pairwise accuracy, half ties", "share"),
     "five_best": ("5-best", "share"),
@@ -75,7 +81,12 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "pearson": ("Pearson", "correlation"),
 }
 # Metrics that come in groups ("categories.writing"): the kind of all in a group.
-GROUPS: dict[str, Kind] = {"datasets": "share", "categories": "score", "offsets": "share"}
+GROUPS: dict[str, Kind] = {
+    "datasets": "share",
+    "categories": "score",
+    "by_category": "share",
+    "offsets": "share",
+}
 DECIMALS: dict[Kind, int] = {
     "share": 1,
     "score": 2,

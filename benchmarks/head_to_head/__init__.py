@@ -1,0 +1,1 @@
+"""srlm: two models' answers to the same prompts, who wins, and how far two judges agree on that."""

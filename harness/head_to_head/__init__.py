@@ -1,0 +1,1 @@
+"""srlm head-to-head: two models' answers to the same prompts, and who wins them."""

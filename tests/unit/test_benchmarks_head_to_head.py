@@ -1,0 +1,273 @@
+"""Head to head: sides, verdicts, figures, and how far two judges agree."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.head_to_head.disagreement import disagreement
+from benchmarks.head_to_head.figures import contest_metrics
+from benchmarks.head_to_head.sides import Item, Match, Side, matched, side_of_file
+from benchmarks.head_to_head.verdicts import Verdicts, by_metric
+from harness.cli import main
+from results.errors import SrlmError, UsageError
+from tests.alpaca_files import baseline_row, write
+from tests.fake_server import FakeServer, last_text
+
+PROMPTS = ["one", "two", "three", "four"]
+
+
+def matches(n: int, categories: Callable[[int], str] = lambda i: "x") -> list[Match]:
+    return [Match(Item(f"i{i}", f"prompt {i}", categories(i)), "aa", "bbb") for i in range(n)]
+
+
+def test_shares_add_up_and_a_tie_is_a_half() -> None:
+    of = matches(10, lambda i: "odd" if i % 2 else "even")
+    said: Verdicts = {m.item.id: "win" for m in of[:5]} | {m.item.id: "tie" for m in of[5:7]}
+    said |= {m.item.id: "loss" for m in of[7:9]} | {of[9].item.id: None}
+    found = contest_metrics(of, said, 0)
+    assert [found[k].value for k in ("win_share", "tie_share", "loss_share")] == [
+        5 / 9,
+        2 / 9,
+        2 / 9,
+    ]
+    assert found["win_rate"].value == pytest.approx(6 / 9)
+    assert (found["win_rate"].n, found["win_rate"].of) == (9, 10)
+    assert found["by_category"]["odd"].value == pytest.approx((2 + 0.5 + 0) / 4)  # i1 i3, i5, i7
+    assert (found["by_category"]["odd"].n, found["by_category"]["odd"].of) == (4, 5)
+    assert (found["mean_length"].value, found["baseline_mean_length"].value) == (2, 3)
+    assert found["win_rate"].low < found["win_rate"].value < found["win_rate"].high
+
+
+def test_disagreement_by_hand() -> None:
+    of = matches(8)
+    one: list[Any] = ["win", "win", "win", "tie", "loss", "loss", "tie", None]
+    two: list[Any] = ["win", "win", "loss", "win", "loss", "win", None, "win"]
+    found = disagreement(
+        ("a", "b"),
+        of,
+        {m.item.id: v for m, v in zip(of, one, strict=True)},
+        {m.item.id: v for m, v in zip(of, two, strict=True)},
+        0,
+    )
+    assert (found.n, found.of) == (6, 8)
+    assert found.table["win"] == {"win": 2, "tie": 0, "loss": 1}
+    assert found.table["loss"] == {"win": 1, "tie": 0, "loss": 1}
+    values = {name: metric.value for name, metric in found.metrics.items()}
+    chance = (3 * 4 + 1 * 0 + 2 * 2) / 36
+    assert values == pytest.approx(
+        {"agreement": 3 / 6, "cohen_kappa": (3 / 6 - chance) / (1 - chance), "opposed": 2 / 6,
+         "lean": (-1 + 0.5 + 1) / 6}
+    )  # fmt: skip
+
+
+def test_kappa_is_that_of_scikit_learn() -> None:
+    sklearn = pytest.importorskip("sklearn.metrics")
+    import random
+
+    rng = random.Random(1)
+    of = matches(200)
+    one = [rng.choice(["win", "tie", "loss"]) for _ in of]
+    two = [v if rng.random() < 0.6 else rng.choice(["win", "tie", "loss"]) for v in one]
+    sides: list[Verdicts] = [
+        {m.item.id: v for m, v in zip(of, vs, strict=True)}
+        for vs in (one, two)  # type: ignore[misc]
+    ]
+    found = disagreement(("a", "b"), of, *sides, 0)
+    expected = sklearn.cohen_kappa_score(one, two)
+    assert found.metrics["cohen_kappa"].value == pytest.approx(expected)
+
+
+def test_sides_are_joined_by_id_or_by_text() -> None:
+    first = Side("A", [Item("1", "x"), Item("2", "y")], {"1": "ax", "2": "ay"})
+    same = Side("B", [Item("2", "y"), Item("1", "x")], {"1": "bx", "2": "by"})
+    other = Side("C", [Item("q", "y"), Item("r", "x")], {"r": "cx", "q": None})
+    assert [(m.first, m.second) for m in matched(first, same)] == [("ax", "bx"), ("ay", "by")]
+    assert [(m.first, m.second) for m in matched(first, other)] == [("ax", "cx"), ("ay", None)]
+    lacking = Side("D", [Item("q", "y")], {"q": ""})
+    with pytest.raises(SrlmError, match="A has 1 of 2 prompts that D lacks"):
+        matched(first, lacking)
+    twice = Side("E", [Item("q", "y"), Item("r", "y")], {"q": "", "r": ""})
+    with pytest.raises(SrlmError, match="E answers 'y' 2 times"):
+        matched(first, twice)
+    # Under the same ids a text may be there twice.
+    assert len(matched(twice, twice)) == 2
+
+
+def test_by_metric() -> None:
+    items = [Item("1", "x"), Item("2", "y"), Item("3", "z")]
+    answers: dict[str, str | None] = {"1": "", "2": "", "3": ""}
+    first = Side("A", items, answers, values={"score": {"1": 2.0, "2": 0.1 + 0.2, "3": 1.0}})
+    second = Side("B", items, answers, values={"score": {"1": 3.0, "2": 0.3}})
+    of = matched(first, second)
+    assert by_metric("score", first, second, of) == {"1": "loss", "2": "tie", "3": None}
+    with pytest.raises(UsageError, match=r"no such figure by prompt; did you mean 'score'\?"):
+        by_metric("scores", first, second, of)
+
+
+def likes_short(body: dict[str, Any]) -> str:
+    """Whoever is shorter; the model answers in capitals."""
+    text = last_text(body)
+    if "<response_a>" not in text:
+        return text.upper()
+    a, b = (text.split(f"<response_{x}>\n")[1].split("\n</")[0] for x in "ab")
+    return f"So.\nVerdict: {'A' if len(a) < len(b) else 'B' if len(b) < len(a) else 'tie'}"
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with FakeServer(models=("writer", "judge"), reply=likes_short) as up:
+        yield up
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def files() -> tuple[str, str]:
+    """A is shorter on one, longer on two, as long on three, the same on four."""
+    ours = dict(zip(PROMPTS, ["s", "longer", "aaa", "same"], strict=True))
+    theirs = dict(zip(PROMPTS, ["long", "l", "bbb", "same"], strict=True))
+    return tuple(  # type: ignore[return-value]
+        str(write(Path(f"{name}.json"), [
+            baseline_row(p, text, generator=name) for p, text in said.items()
+        ]))
+        for name, said in (("A", ours), ("B", theirs))
+    )  # fmt: skip
+
+
+def words(server: FakeServer, *more: str) -> list[str]:
+    return ["head-to-head", *more, "--json", "--judge", "openai:judge",
+            f"judge.options.base_url={server.url}"]  # fmt: skip
+
+
+def test_two_files(server: FakeServer, capsys: pytest.CaptureFixture[str]) -> None:
+    said = words(server, *files(), "--out", "h")
+    assert main(said) == 0
+    found = json.loads(capsys.readouterr().out)
+    (row,) = found["rows"]
+    assert (row["model"], row["baseline"], row["n"], row["judge"]) == (
+        "A", "B", 4, "pairwise on openai:judge",
+    )  # fmt: skip
+    shares = [row["metrics"][key]["value"] for key in ("win_share", "tie_share", "loss_share")]
+    assert shares == [0.25, 0.5, 0.25]
+    assert "1 answers are the same" in row["note"]
+    assert found["disagreements"] == []
+    # Both orders of three pairs; the same answers are not asked about.
+    asked = [last_text(body) for body in server.bodies]
+    assert len(asked) == 6
+    shown = [text.split("<response_a>\n")[1].split("\n</")[0] for text in asked]
+    assert sorted(shown) == sorted(["s", "long", "longer", "l", "aaa", "bbb"])
+    assert main(said) == 0
+    assert json.loads(capsys.readouterr().out) == found and len(server.bodies) == 6
+    for form in ("table", "md", "csv", "latex"):
+        assert main([w for w in said if w != "--json"] + ["--format", form]) == 0
+        assert "pairwise on openai:judge" in capsys.readouterr().out
+
+
+def test_models_are_asked_and_failed_calls_made_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    broken = {"is": True}
+
+    def fault(body: dict[str, Any], attempt: int) -> str | None:
+        return "400" if broken["is"] and last_text(body) == "two" else None
+
+    a, _ = files()
+    with FakeServer(models=("writer", "judge"), reply=likes_short, fault=fault) as server:
+        said = words(server, "openai:writer", a, f"a.base_url={server.url}", "--out", "h")
+        assert main(said) == 0
+        (row,) = json.loads(capsys.readouterr().out)["rows"]
+        assert (row["model"], row["baseline"]) == ("openai:writer", "A")
+        assert (row["metrics"]["win_rate"]["n"], row["metrics"]["win_rate"]["of"]) == (3, 4)
+        assert "1 prompts lack an answer" in row["note"]
+        broken["is"] = False
+        assert main(said) == 0
+        printed = capsys.readouterr()
+        (row,) = json.loads(printed.out)["rows"]
+        assert row["metrics"]["win_rate"]["n"] == 4 and "note" not in row
+        assert "1 calls that failed are made again" in printed.err
+        assert len(server.bodies) == 4 + 6 + 1 + 2
+
+
+def evaluated(server: FakeServer, *more: str) -> None:
+    said = ["eval", "openai:writer", "--benchmark", "micro_world", "options.items=8",
+            "options.rankings=1", f"engine.base_url={server.url}", "--json", *more]  # fmt: skip
+    assert main(said) == 0
+
+
+def test_evaluations_by_their_figures_and_by_a_judge(
+    server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluated(server, "--out", "x", "--name", "X")
+    evaluated(server, "--out", "y", "--name", "Y", "--seed", "1")
+    capsys.readouterr()
+    assert main(words(server, "x", "y", "--by", "oracle_score", "--out", "h")) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["judge"] for row in found["rows"]] == [
+        "by oracle_score",
+        "pairwise on openai:judge",
+    ]
+    assert {row["metrics"]["tie_share"]["value"] for row in found["rows"]} == {1.0}
+    (one,) = found["disagreements"]
+    assert one["table"]["tie"]["tie"] == one["n"] == 8
+    assert one["metrics"]["cohen_kappa"]["reason"] == "a judge says one and the same of all"
+    # An earlier comparison of the same answers stands in for its judge.
+    assert main(["head-to-head", "x", "y", "--by", "mean_length", "--with", "h", "--json"]) == 0
+    more = json.loads(capsys.readouterr().out)["disagreements"]
+    assert [(d["first"], d["second"]) for d in more] == [
+        ("by oracle_score", "pairwise on openai:judge"),
+        ("by oracle_score", "by mean_length"),
+        ("pairwise on openai:judge", "by mean_length"),
+    ]
+    assert main(["head-to-head", "x", "y", "--by", "oracle_score"]) == 0
+    assert "first judge" not in capsys.readouterr().out
+
+
+def test_a_judge_that_is_a_side_is_marked(
+    server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, _ = files()
+    said = ["head-to-head", "openai:writer", a, "--judge", "openai:writer", "--json", "--out", "h",
+            f"a.base_url={server.url}", f"judge.options.base_url={server.url}"]  # fmt: skip
+    assert main(said) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["judge_is_judged"] is True
+
+
+def test_what_is_refused(server: FakeServer, capsys: pytest.CaptureFixture[str]) -> None:
+    a, b = files()
+    evaluated(server, "--out", "x")
+    capsys.readouterr()
+    asked = len(server.bodies)
+    few = str(write(Path("few.json"), [baseline_row("one")]))
+    cases = [
+        (["head-to-head", a, b], "found no judge"),
+        (words(server, a, "nothing.json"), "no such file or folder, and no engine:name"),
+        (words(server, a, few), "A has 3 of 4 prompts that base lacks"),
+        (words(server, a, b, "--by", "oracle_score"), "it is no evaluation folder"),
+        (words(server, a, b, "--prompts", few), "both sides are stored answers"),
+        (words(server, a, b, "a.base_url=x"), "options are of a MODEL's engine"),
+        (words(server, "openai:writer", "openai:writer"), "need --prompts FILE"),
+        (words(server, a, "openai:writer", "--by", "x"), "takes two evaluation folders"),
+        (words(server, "x", "."), ".: no evaluation"),
+        (words(server, a, b, "judge.spek=x"), "did you mean 'spec'?"),
+        (words(server, a, b, "--with", "x"), "no comparison"),
+    ]
+    for said, wrong in cases:
+        assert main([*said, "--out", "h"]) in (1, 2), said
+        printed = capsys.readouterr()
+        assert wrong in printed.err and printed.out == "", said
+        assert printed.err.count("\n") == 1
+    assert len(server.bodies) == asked
+
+
+def test_side_of_file_reads_what_upstream_writes() -> None:
+    a, _ = files()
+    side = side_of_file(Path(a))
+    assert (side.name, len(side.items), side.items[0].category) == ("A", 4, "koala")
