@@ -51,6 +51,10 @@ def prompts(run: Run, k: int, ift: Sequence[Example]) -> list[Prompt]:
         dropped = ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
         kept = sum(p.status == "kept" for p in records)
         said = f"{kept} kept of {len(records)}" + (f": {dropped}" if dropped else "")
+        if others := [
+            reason for reason in filters_in_use(run.config.prompts) if not reasons[reason]
+        ]:
+            said += f"; none {', '.join(others)}"
         if missed_calls(run, k):
             said += f"; {_ask_again(run)}"
         run.display.finish(f"M{k}", "prompts", said)
@@ -59,6 +63,30 @@ def prompts(run: Run, k: int, ift: Sequence[Example]) -> list[Prompt]:
         message = f"M{k}: no prompt was kept of {len(found)}{_why_none(run, k, found)}"
         raise StopRun(k, "prompts", 0, 1, f"{message}; see {file.path}")
     return found
+
+
+def filters_in_use(config: Prompts) -> list[str]:
+    """The reasons that the filters of these settings can give, in the order in which they look."""
+    if config.source == "file":
+        asked = {"empty": True, "duplicate": True}
+    else:
+        of = config.filters
+        asked = {
+            "empty": True,
+            "too_short": of.min_words > 1,
+            "too_long": True,
+            "keyword": bool(of.keywords or of.starts),
+            "bad_start": of.bad_start,
+            "duplicate": True,
+            "in_seed_data": True,
+        }
+    asked |= {
+        "held_out": True,
+        "contaminated": config.decontaminate is not None,
+        "language": config.filters.language is not None,
+        "similar": config.source != "file" and config.filters.rouge_l is not None,
+    }
+    return [reason for reason, used in asked.items() if used]
 
 
 def missed_calls(run: Run, k: int) -> int:

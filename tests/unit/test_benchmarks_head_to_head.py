@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks.head_to_head.disagreement import disagreement
+from benchmarks.head_to_head.disagreement import VERDICTS, disagreement
 from benchmarks.head_to_head.figures import contest_metrics
 from benchmarks.head_to_head.sides import Item, Match, Side, matched, side_of_file
 from benchmarks.head_to_head.verdicts import Verdicts, by_metric
 from harness.cli import main
+from judges.pairwise import Verdict
 from results.errors import SrlmError, UsageError
 from tests.alpaca_files import baseline_row, write
 from tests.fake_server import FakeServer, last_text
@@ -71,13 +72,11 @@ def test_kappa_is_that_of_scikit_learn() -> None:
 
     rng = random.Random(1)
     of = matches(200)
-    one = [rng.choice(["win", "tie", "loss"]) for _ in of]
-    two = [v if rng.random() < 0.6 else rng.choice(["win", "tie", "loss"]) for v in one]
-    sides: list[Verdicts] = [
-        {m.item.id: v for m, v in zip(of, vs, strict=True)}
-        for vs in (one, two)  # type: ignore[misc]
-    ]
-    found = disagreement(("a", "b"), of, *sides, 0)
+    one: list[Verdict] = [rng.choice(VERDICTS) for _ in of]
+    two = [v if rng.random() < 0.6 else rng.choice(VERDICTS) for v in one]
+    first: Verdicts = {m.item.id: v for m, v in zip(of, one, strict=True)}
+    second: Verdicts = {m.item.id: v for m, v in zip(of, two, strict=True)}
+    found = disagreement(("a", "b"), of, first, second, 0)
     expected = sklearn.cohen_kappa_score(one, two)
     assert found.metrics["cohen_kappa"].value == pytest.approx(expected)
 

@@ -1,0 +1,81 @@
+"""Published figures as leaderboard rows, read from ``results/reference/*.yaml``."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from results.errors import UsageError, did_you_mean
+
+FOLDER = Path(__file__).with_name("reference")
+PUBLISHED = "published"  # what stands where our rows name their run
+Figures = dict[str, float | dict[str, float]]
+
+
+class PublishedRow(BaseModel):
+    """One model; ``n`` is null where it was not said. Shares are fractions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    model: Annotated[str, Field(min_length=1)]
+    n: int | None
+    metrics: Figures
+
+
+class Part(BaseModel):
+    """Rows of one benchmark, judge and baseline."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    benchmark: str
+    judge: str | None
+    baseline: str | None
+    rows: list[PublishedRow]
+
+
+class Reference(BaseModel):
+    """What one source has published."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    source: str
+    parts: list[Part]
+
+
+@cache
+def references() -> dict[str, Reference]:
+    """Every published source by its name."""
+    return {
+        path.stem: Reference.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        for path in sorted(FOLDER.glob("*.yaml"))
+    }
+
+
+def reference_rows(name: str) -> list[dict[str, Any]]:
+    """The rows of the source ``name``; UsageError names the nearest."""
+    there = references()
+    if name not in there:
+        meant = did_you_mean(name, there)
+        raise UsageError(
+            f"--reference {name!r}: no such published figures{meant} (there are: "
+            f"{', '.join(there)})"
+        )
+    found = there[name]
+    return [
+        {
+            "model": row.model,
+            "run": PUBLISHED,
+            "iteration": None,
+            "benchmark": part.benchmark,
+            "judge": part.judge,
+            "judge_is_judged": False,
+            "baseline": part.baseline,
+            "n": row.n,
+            "metrics": row.metrics,
+            "gate": None,
+            "source": found.source,
+        }
+        for part in found.parts
+        for row in part.rows
+    ]
