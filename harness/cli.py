@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import data_command, eval_command, judge_commands, monitor_command
-from harness.eval_command import FORMATS
+from harness.formats import FORMATS
 from harness.guard import shadowed
 from harness.head_to_head import command as head_to_head_command
 
@@ -89,8 +89,22 @@ def parser() -> argparse.ArgumentParser:
 
     data_command.add(commands)
 
-    board = commands.add_parser("leaderboard", help="tables from runs")
-    board.add_argument("paths", nargs="+", type=Path, metavar="RUN", help="run folders")
+    board = commands.add_parser(
+        "leaderboard",
+        help="tables from runs, evaluations and published figures",
+        description="One table for each benchmark, judge, baseline and n; rows of different ones "
+        "are never ranked together.",
+    )
+    board.add_argument(
+        "paths", nargs="*", type=Path, metavar="DIR", help="run and evaluation folders"
+    )
+    board.add_argument(
+        "--reference", action="append", default=[], metavar="NAME",
+        help="published rows beside them: alpaca_eval2, mt_bench, self_rewarding",
+    )  # fmt: skip
+    board.add_argument(
+        "--rank", metavar="METRIC", help="sort by it; ranks with bootstrap intervals"
+    )
     board.add_argument("--format", choices=FORMATS, default="table")
     board.add_argument("--json", action="store_true", help="the same as --format json")
     board.set_defaults(do=_leaderboard)
@@ -277,9 +291,15 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _leaderboard(arguments: argparse.Namespace) -> int:
-    from harness.rows import print_rows, rows_of
+    from harness.rows import print_rows, rank_rows, rows_of
+    from results.errors import UsageError
 
-    print_rows(rows_of(arguments.paths), "json" if arguments.json else arguments.format)
+    if not arguments.paths and not arguments.reference:
+        raise UsageError("leaderboard: nothing to show; give a run folder or --reference NAME")
+    rows = rows_of(arguments.paths, arguments.reference)
+    if arguments.rank is not None:
+        rows = rank_rows(rows, arguments.rank)
+    print_rows(rows, "json" if arguments.json else arguments.format)
     return 0
 
 

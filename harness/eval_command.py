@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from harness.eval_stored import FILES, TAKES, from_stored
+from harness.eval_stored import FILES, from_stored
+from harness.formats import FORMATS
 
-FORMATS = ("table", "md", "csv", "latex", "json")
 SETTING = re.compile(r"[A-Za-z_][\w.]*=")  # how key.sub=value begins
 LIVE = ("judge", "out", "name", "plan")  # options of a model's evaluation alone
 
@@ -117,6 +117,3 @@ def _live(arguments: argparse.Namespace, model: str) -> int:
         )
         return 4
     return 0
-
-
-__all__ = ["FORMATS", "TAKES", "add"]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from results.errors import UsageError
+from results.errors import UsageError, did_you_mean
 from results.files import read_json, read_model
-from results.records import Evaluated, GateDecision
+from results.ranks import ranked
+from results.records import Evaluated, GateDecision, Value
+from results.reference_rows import reference_rows
+from results.store import RecordFile
+from results.tables import metric_names
 
 
 def run_rows(folder: Path) -> list[dict[str, Any]]:
@@ -67,7 +72,7 @@ def _figures(folder: Path) -> dict[str, Any]:
             metrics.setdefault(group, {})[part] = {**metric, "name": part}
         else:
             metrics[name] = metric
-    row: dict[str, Any] = {"model": found["model"]}
+    row: dict[str, Any] = {"model": found["model"], "folder": str(folder)}
     for key in ("benchmark", "judge", "judge_is_judged", "judge_spec", "judge_model", "baseline",
                 "data", "n", "metrics", "unscored"):  # fmt: skip
         row[key] = metrics if key == "metrics" else found[key]
@@ -88,9 +93,13 @@ def _spent(header: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def rows_of(paths: list[Path]) -> list[dict[str, Any]]:
-    """The rows of several runs and evaluations; UsageError names a folder that is neither."""
-    rows = []
+def rows_of(paths: list[Path], published: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The rows of several runs and evaluations, then those of ``published`` sources.
+
+    Raises:
+        UsageError: a folder is neither, a source is not known, or there is nothing to show.
+    """
+    rows: list[dict[str, Any]] = []
     for path in paths:
         if (path / "metrics.json").is_file():
             rows.append(evaluation_row(path))
@@ -101,13 +110,31 @@ def rows_of(paths: list[Path]) -> list[dict[str, Any]]:
                 "runs/NAME"
             )
         rows += run_rows(path)
-    if not rows:
+    if paths and not rows:
         raise UsageError("no model of these runs has been evaluated yet; finish a run first")
-    return rows
+    return rows + [row for name in published for row in reference_rows(name)]
+
+
+def rank_rows(rows: Sequence[dict[str, Any]], metric: str, seed: int = 0) -> list[dict[str, Any]]:
+    """The rows of each table by ``metric``, the best first, each with its rank and the interval of
+    that; UsageError where no row has the figure.
+    """
+    known = metric_names(rows)
+    if metric not in known:
+        meant = did_you_mean(metric, known)
+        raise UsageError(
+            f"--rank {metric!r}: no row has this figure{meant} (they have {', '.join(known)})"
+        )
+    values = [_values(row.get("folder")) for row in rows]
+    return ranked(rows, values, metric, seed)
+
+
+def _values(folder: str | None) -> list[Value] | None:
+    return None if folder is None else RecordFile(Path(folder) / "values.jsonl", Value).read()
 
 
 def print_rows(rows: list[dict[str, Any]], form: str) -> None:
-    """Prints leaderboard rows on stdout as ``form``: table, md, csv, latex or json."""
+    """Prints leaderboard rows on stdout as ``form``, one of ``formats.FORMATS``."""
     from results import leaderboard
 
     if form == "table":
@@ -120,6 +147,7 @@ def print_rows(rows: list[dict[str, Any]], form: str) -> None:
         "md": leaderboard.to_markdown,
         "csv": leaderboard.to_csv,
         "latex": leaderboard.to_latex,
+        "html": leaderboard.to_html,
         "json": leaderboard.to_json,
     }[form]
     print(write(rows).rstrip("\n"))

@@ -13,6 +13,7 @@ NULL = "\N{EN DASH}"
 
 # metric -> (heading, kind). Shares are fractions in the data and percent in a table.
 METRICS: dict[str, tuple[str, Kind]] = {
+    "rank": ("rank", "count"),
     "win_rate": ("win rate", "share"),
     "standard_error": ("standard error", "share"),
     "lc_win_rate": ("LC win rate", "share"),

@@ -1,4 +1,5 @@
-"""The leaderboard in the formats that people read: Markdown, CSV, LaTeX, the terminal, JSON.
+"""The leaderboard in the formats that people read: Markdown, CSV, LaTeX, HTML, the
+terminal, JSON.
 
 Rows keep the order in which they are given. Names may be hostile: each format escapes its own.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -20,6 +22,23 @@ from results.text import one_line
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>srlm leaderboard</title>
+<style>
+body {{ font: 14px/1.5 sans-serif; margin: 2em; }}
+table {{ border-collapse: collapse; }}
+th, td {{ padding: .2em .8em; text-align: right; border-bottom: 1px solid #ddd; }}
+th:first-child, td:first-child {{ text-align: left; }}
+ul {{ color: #555; }}
+</style>
+</head>
+<body>
+{body}</body>
+</html>
+"""
 _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -75,6 +94,22 @@ def to_latex(rows: Sequence[Row]) -> str:
             "\\end{table}\n"
         )
     return "\n".join(parts)
+
+
+def to_html(rows: Sequence[Row]) -> str:
+    """Returns one page with a heading, table and notes for each group of rows; nothing is loaded
+    from elsewhere, and no name can be markup.
+    """
+    import pandas as pd  # type: ignore[import-untyped, unused-ignore]
+
+    parts = []
+    for table in build_tables(rows):
+        body = [[text for text, _ in _flat(line)] for line in table.lines]
+        text = pd.DataFrame(body, columns=_head(table)).to_html(index=False, border=0)
+        below = "".join(f"<li>{escape(note)}</li>\n" for note in table.notes)
+        notes_list = f"<ul>\n{below}</ul>\n" if below else ""
+        parts.append(f"<h2>{escape(table.title)}</h2>\n{text}\n{notes_list}")
+    return _PAGE.format(body="".join(parts))
 
 
 def to_csv(rows: Sequence[Row]) -> str:

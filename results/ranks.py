@@ -132,8 +132,8 @@ def _metrics(metric: str, points: Array, draws: Array | None, of: int) -> list[M
 
 def _places(points: Array) -> Array:
     """(rounds, rows) of figures as places, 1 for the highest."""
-    higher = (points[:, None, :] > points[:, :, None]).sum(axis=2)
-    return higher.astype(np.float64) + 1
+    higher: Array = (points[:, None, :] > points[:, :, None]).sum(axis=2).astype(np.float64)
+    return higher + 1
 
 
 def _null(metric: str, of: int) -> Metric:

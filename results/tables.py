@@ -48,7 +48,8 @@ def group_rows(rows: Sequence[Row]) -> list[list[Row]]:
     """Returns the rows by what makes them comparable; groups and rows in their given order."""
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        key = tuple(repr(row.get(name)) for name in GROUP_KEYS)
+        # Published rows say nothing of the data: they are of the set that everybody has.
+        key = tuple(repr(row.get(name) or None) for name in GROUP_KEYS)
         groups.setdefault(key, []).append(row)
     return list(groups.values())
 
@@ -114,6 +115,8 @@ def notes(rows: Sequence[Row]) -> list[str]:
     if any(row.get("judge_is_judged") for row in rows):
         lines.append(f"{MARK} the judge is the judged model itself")
     lines += [f"{_text(row['model'])}: {_text(row['note'])}" for row in rows if row.get("note")]
+    sources = dict.fromkeys(_text(row["source"]) for row in rows if row.get("source"))
+    lines += [f"published: {source}" for source in sources]
     spent = {_text(row.get("run")): row["spent"] for row in rows if row.get("spent")}
     return lines + [f"{run}: {_spent(sums)}" for run, sums in spent.items()]
 

@@ -19,6 +19,7 @@ from benchmarks.alpaca_eval2.annotations import Annotation, Annotations
 from benchmarks.alpaca_eval2.annotator import Judged, judge_outputs, load_annotator, preference
 from benchmarks.alpaca_eval2.figures import figures, metric_names
 from benchmarks.alpaca_eval2.glm_files import read_gamed
+from benchmarks.alpaca_eval2.official import place, places
 from benchmarks.alpaca_eval2.outputs import generate, read_items, write_outputs
 from benchmarks.alpaca_eval2.stored import LengthControl
 from benchmarks.alpaca_eval2.written import write_annotations
@@ -31,6 +32,7 @@ from results.records import Candidate
 from results.store import RecordFile
 from results.weights import text_hash
 
+LEADERBOARD, BASELINE = "weighted_alpaca_eval_gpt4_turbo", "gpt4_1106_preview"  # of AlpacaEval 2.0
 ANNOTATIONS, OUTPUTS = "annotations.json", "model_outputs.json"  # upstream's, in the folder
 
 
@@ -59,7 +61,7 @@ class AlpacaEval2:
         self,
         baseline_outputs: str | None = None,
         prompts: str | None = None,
-        annotator: str = "weighted_alpaca_eval_gpt4_turbo",
+        annotator: str = LEADERBOARD,
         max_tokens: Annotated[int, Field(ge=1)] = 2048,
         temperature: Annotated[float, Field(ge=0)] = 0.7,
         top_p: Annotated[float, Field(gt=0, le=1)] = 1.0,
@@ -69,7 +71,7 @@ class AlpacaEval2:
     ) -> None:
         self.annotator = load_annotator(annotator)
         theirs = (
-            outside_file("alpaca_eval_outputs", "gpt4_1106_preview.json")
+            outside_file("alpaca_eval_outputs", f"{BASELINE}.json")
             if baseline_outputs is None
             else Path(baseline_outputs).expanduser()
         )
@@ -136,7 +138,7 @@ class AlpacaEval2:
             metrics=metrics,
             values=values,
             unscored=unscored(judged.judgments),
-            data=self._hash(),
+            data="" if self._as_published(judge, judged.discrete) else self._hash(),
             judge_is_judged=judge.is_judged,
             baseline=self.baseline,
         )
@@ -153,6 +155,16 @@ class AlpacaEval2:
     def _official(self, judge: Judge) -> bool:
         published = f"openai:{OPENAI}:{self.annotator.published.model}"
         return judge.caller.engine.identity == published
+
+    def _as_published(self, judge: Judge, verdicts: bool) -> bool:
+        """Whether the figures compare with those of the published leaderboard: its 805 prompts, its
+        baseline, its annotator and judge. How a model answers is its own affair there.
+        """
+        if verdicts or not self._official(judge):
+            return False
+        asked = sorted(place(item.instruction) or 0 for item in self.items)
+        whole = asked == list(range(len(places())))
+        return whole and (self.annotator.name, self.baseline) == (LEADERBOARD, BASELINE)
 
     def _judge_name(self, judge: Judge, verdicts: bool) -> str:
         """The annotator's own name only where its published judge judges as published."""

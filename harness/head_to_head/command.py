@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.formats import FORMATS
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-FORMATS = ("table", "md", "csv", "latex", "json")
 
 
 def add(commands: Any) -> None:

@@ -1,0 +1,3 @@
+"""The formats that every command which prints a table takes."""
+
+FORMATS = ("table", "md", "csv", "latex", "html", "json")
