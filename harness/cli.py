@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import data_command, eval_command, judge_commands, monitor_command
+from harness import data_command, eval_command, export_command, judge_commands, monitor_command
 from harness.formats import FORMATS
 from harness.guard import shadowed
 from harness.head_to_head import command as head_to_head_command
@@ -88,6 +88,8 @@ def parser() -> argparse.ArgumentParser:
     head_to_head_command.add(commands)
 
     data_command.add(commands)
+
+    export_command.add(commands)
 
     board = commands.add_parser(
         "leaderboard",

@@ -15,24 +15,29 @@ from results.store import RecordFile
 from results.tables import metric_names
 
 
+def places(folder: Path) -> list[tuple[str, int | None, Path]]:
+    """Name, iteration and folder of every model that a run may have evaluated, M0 first."""
+    found: list[tuple[str, int | None, Path]] = [
+        ("M0", 0, folder / "m0"),
+        ("SFT baseline", None, folder / "sft_baseline"),
+    ]
+    k = 1
+    while (place := folder / f"iter_{k}").is_dir():
+        found.append((f"M{k}", k, place))
+        k += 1
+    return found
+
+
 def run_rows(folder: Path) -> list[dict[str, Any]]:
     """The rows of one run, M0 first.
 
     A model that was not evaluated has none, except that of an iteration whose gate stopped the run
     before training: its row has no figures and says why.
     """
-    places: list[tuple[str, int | None, Path]] = [
-        ("M0", 0, folder / "m0"),
-        ("SFT baseline", None, folder / "sft_baseline"),
-    ]
-    k = 1
-    while (place := folder / f"iter_{k}").is_dir():
-        places.append((f"M{k}", k, place))
-        k += 1
     rows: list[dict[str, Any]] = []
     header = read_json(folder / "manifest.json")
     spent, start = _spent(header), header.get("config", {}).get("start", "base")
-    for model, iteration, place in places:
+    for model, iteration, place in places(folder):
         gate = place / "gate.json"
         decision = read_model(gate, GateDecision) if gate.is_file() else None
         if (place / "evaluation" / "metrics.json").is_file():
