@@ -122,8 +122,8 @@ def _judgments(evaluations: list[Evaluation], out: Path) -> list[tuple[Path, int
             source = one.folder / "fastchat" / f"{kind}.jsonl"
             if source.is_file():
                 target = out / "model_judgment" / f"{judge}_{kind}.jsonl"
-                rows = ({**row, **names} for _, row in read_json_lines(source))
-                files.setdefault(target, []).extend(rows)
+                lines = ({**row, **names} for _, row in read_json_lines(source))
+                files.setdefault(target, []).extend(lines)
     for target, rows in files.items():
         _write_lines(target, rows)
     return [(target, len(rows)) for target, rows in files.items()]

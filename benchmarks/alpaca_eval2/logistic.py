@@ -55,7 +55,7 @@ class Features:
 
 
 def fit(features: Features, target: Array, weight: Array, c: Array,
-        start: Array | None = None) -> Array:  # fmt: skip
+        start: Array | None = None, enough: float = ENOUGH) -> Array:  # fmt: skip
     """Minimises ``|w|_1 + c * sum_i weight_i * CE(target_i, sigmoid(x_i w))`` for every problem.
 
     Args:
@@ -64,6 +64,7 @@ def fit(features: Features, target: Array, weight: Array, c: Array,
         weight: (problems, rows), >= 0.
         c: (problems,), > 0, the inverse strength of the regularisation.
         start: (problems or 1, 1 + k), where to begin; null = 0.
+        enough: the longest step of a coefficient after which all problems count as solved.
 
     Returns:
         (problems, 1 + k).
@@ -84,7 +85,7 @@ def fit(features: Features, target: Array, weight: Array, c: Array,
         step = _quadratic(hessian, gradient, w) - w
         promised = (gradient * step).sum(1) + np.abs(w + step).sum(1) - np.abs(w).sum(1)
         w, now, shares = _search(objective, w, now, step, promised)
-        if np.abs(step).max() < ENOUGH:
+        if np.abs(step).max() < enough:
             break
     return w
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import math
 import re
@@ -26,9 +27,8 @@ def says(body: dict[str, Any]) -> str:
         return last_text(body).upper()
     if body.get("logprobs"):
         return "m"
-    return (
-        f"[[{3 + len(last_text(body)) % 5}]]" if "[[rating]]" in last_text(body) else "[[A]] [[9]]"
-    )
+    rates = "[[rating]]" in last_text(body)
+    return f"[[{3 + len(last_text(body)) % 5}]]" if rates else "[[A]] [[9]]"
 
 
 @pytest.fixture
@@ -45,7 +45,8 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def evaluated(server: FakeServer, benchmark: str, *more: str) -> dict[str, Any]:
     said = ["eval", "openai:writer", "--benchmark", benchmark, "--judge", "openai:judge", "--json",
-            f"engine.base_url={server.url}", f"judge.options.base_url={server.url}", *more]  # fmt: skip
+            f"engine.base_url={server.url}", f"judge.options.base_url={server.url}",
+            *more]  # fmt: skip
     assert main(said) == 0
     return dict(json.loads(Path(more[1], "metrics.json").read_text())["metrics"])
 
@@ -64,7 +65,8 @@ def test_alpaca_eval_reads_it(server: FakeServer, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.count(": 6 rows\n") == 2
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from alpaca_eval import metrics, utils
+        metrics = importlib.import_module("alpaca_eval.metrics")
+        utils = importlib.import_module("alpaca_eval.utils")
     outputs = utils.load_or_convert_to_dataframe(Path("results/My-model/model_outputs.json"))
     assert set(outputs["generator"]) == {"My model"} and len(outputs) == 6
     (path,) = Path("results/My-model").glob("*/annotations.json")
