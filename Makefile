@@ -1,7 +1,7 @@
 # Two commands: `make run` (sets up, runs the quick start to its leaderboard) and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: setup run test test-loop test-parts check bench engines served seeds control kills m0 coverage published \
+.PHONY: setup run test test-loop test-parts check bench engines served served-benchmarks seeds control kills m0 coverage published \
 	parse-corpus real-judge own-model families beyond-three
 
 # Installed anew only when the project file changed.
@@ -45,6 +45,9 @@ engines: setup
 
 served: setup
 	$(BIN)/python -m tests.proofs.served
+
+served-benchmarks: setup
+	$(BIN)/python -m tests.proofs.served_benchmarks
 
 seeds: setup
 	$(BIN)/python -m tests.proofs.seeds

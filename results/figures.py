@@ -34,7 +34,7 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "clear": ("clear", "share"),
     "concise": ("concise", "share"),
     "mean_length": ("mean length", "length"),
-    "avg_length": ("mean length", "count"),
+    "avg_length": ("avg length", "count"),
     "unscored_rate": ("unscored", "share"),
     "average": ("average", "score"),
     "first_turn": ("first turn", "score"),

@@ -193,12 +193,14 @@ class MtBench:
         return game_metrics(games, seed), game_values(games), unscored(judgments)
 
     def _hash(self) -> str:
-        """Of all that decides what is asked of the model and of the judge."""
+        """Of all that decides what is asked of the model and of the judge that rates. Not of the
+        prompts for pairs: an opponent need not have been compared with anybody.
+        """
         return text_hash(
             [
                 [question.model_dump() for question in self.questions],
                 [self.references.get(question.id) for question in self.questions],
-                [spec.model_dump() for spec in (*self.graders.values(), *self.comparers.values())],
+                [spec.model_dump() for spec in self.graders.values()],
                 [TEMPERATURES, OTHER_TEMPERATURE, self.max_tokens, self.system],
             ]
         )
