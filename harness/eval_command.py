@@ -54,11 +54,16 @@ def add(commands: Any) -> None:
         ("--annotations", "alpaca_eval2: what a judge said of pairs"),
         ("--outputs", "alpaca_eval2: the model's model_outputs.json"),
         ("--baseline-outputs", "alpaca_eval2: the baseline's"),
-        ("--bridge", "alpaca_eval2: annotations of the same pairs by another judge; says how far "
-         "the two agree instead"),
         ("--judgments", "mt_bench: FastChat's judgments, of single answers or of pairs"),
     ):  # fmt: skip
         stored.add_argument(option, type=Path, metavar="FILE", help=what)
+    stored.add_argument(
+        "--bridge",
+        metavar="FILE|MODEL",
+        help="how far another judge agrees with --annotations: its annotations of the same pairs, "
+        "or engine:name, which is asked about a sample (judge.annotator, judge.sample, "
+        "judge.options.OPTION; --out, --plan)",
+    )
     command.set_defaults(do=_eval)
 
 
@@ -71,6 +76,10 @@ def _eval(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--seed: found {arguments.seed}, expected 0 or more")
     if len(models) > 1:
         raise UsageError(f"eval takes one MODEL, found {len(models)}: {', '.join(models)}")
+    if arguments.bridge is not None:
+        from harness.bridge_command import bridge
+
+        return bridge(arguments, models)
     if not models:
         _refuse(arguments, LIVE, "goes with a MODEL, and none is given: srlm eval MODEL "
                 "--benchmark NAME")  # fmt: skip
@@ -90,6 +99,7 @@ def _refuse(arguments: argparse.Namespace, options: tuple[str, ...], why: str) -
 def _live(arguments: argparse.Namespace, model: str) -> int:
     from harness.display import Display
     from harness.evaluating import Asked, Task, evaluate, plan
+    from harness.exit_code import of_unscored
     from harness.rows import evaluation_row, print_rows
     from results.store import RunLock
 
@@ -108,12 +118,4 @@ def _live(arguments: argparse.Namespace, model: str) -> int:
         found = evaluate(task, folder, display)
     print_rows([evaluation_row(folder)], "json" if arguments.json else arguments.format)
     print(f"kept in {folder}", file=sys.stderr)
-    unscored, most = found.unscored, task.config.judge.max_unscored
-    if unscored.of and unscored.n / unscored.of > most:
-        print(
-            f"srlm: {unscored.n} of {unscored.of} judgments are unscored, at most {most:.0%} may "
-            "be (judge.max_unscored)",
-            file=sys.stderr,
-        )
-        return 4
-    return 0
+    return of_unscored(found.unscored, task.config.judge.max_unscored)

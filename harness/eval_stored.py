@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 OVERRIDES = "overrides"
 TAKES = {
-    "alpaca_eval2": ("annotations", "outputs", "baseline_outputs", "bridge", OVERRIDES),
+    "alpaca_eval2": ("annotations", "outputs", "baseline_outputs", OVERRIDES),
     "mt_bench": ("judgments", "baseline"),
 }
-FILES = ("annotations", "outputs", "baseline_outputs", "bridge", "judgments")  # never of a model
+FILES = ("annotations", "outputs", "baseline_outputs", "judgments")  # never of a model
 
 
 def from_stored(arguments: argparse.Namespace) -> int:
@@ -32,8 +32,6 @@ def from_stored(arguments: argparse.Namespace) -> int:
             "--benchmark NAME"
         )
     _refuse_others(arguments)
-    if arguments.bridge is not None:
-        return _bridge(arguments)
     rows = STORED[arguments.benchmark](arguments)
     print_rows(rows, "json" if arguments.json else arguments.format)
     return 0
@@ -90,32 +88,6 @@ def _refuse_others(arguments: argparse.Namespace) -> None:
                 f"{shown.replace('_', '-')}: not for --benchmark {arguments.benchmark}, which "
                 f"takes {names}; leave it out"
             )
-
-
-def _bridge(arguments: argparse.Namespace) -> int:
-    import json
-
-    from benchmarks.alpaca_eval2.bridge import bridge
-    from harness.rows import print_rows
-    from results.errors import UsageError
-    from results.leaderboard import as_json
-
-    if arguments.benchmark != "alpaca_eval2" or arguments.annotations is None:
-        raise UsageError("eval --bridge FILE needs --benchmark alpaca_eval2 and --annotations FILE")
-    for option in ("outputs", "baseline_outputs", OVERRIDES):
-        if getattr(arguments, option):
-            raise UsageError(
-                f"eval --bridge takes --annotations alone, found {option.replace('_', '-')}; "
-                "leave it out"
-            )
-    found = bridge(arguments.annotations, arguments.bridge, arguments.seed)
-    if arguments.json or arguments.format == "json":
-        print(json.dumps(found, indent=2, default=as_json))
-        return 0
-    row = {**found, "model": ", ".join(found["models"]), "judge": f"{found['bridge']} for "
-           f"{found['judge']}"}  # fmt: skip
-    print_rows([row], arguments.format)
-    return 0
 
 
 STORED: dict[str, Callable[[argparse.Namespace], Rows]] = {

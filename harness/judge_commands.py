@@ -60,6 +60,7 @@ def _by(arguments: argparse.Namespace) -> Conventions:
 
 def _validate(arguments: argparse.Namespace) -> int:
     from harness.display import Display
+    from harness.exit_code import of_unscored
     from harness.validation import Asked, Task, plan, validate
     from results.store import RunLock
 
@@ -81,14 +82,8 @@ def _validate(arguments: argparse.Namespace) -> int:
         found = validate(task, folder, display, _by(arguments), arguments.other)
     _print_validation(found, arguments.json)
     print(f"kept in {folder}", file=sys.stderr)
-    unscored = found.unscored
-    if unscored.of and unscored.n / unscored.of > task.config.judge.max_unscored:
-        print(
-            f"srlm: {unscored.n} of {unscored.of} judgments are unscored, at most "
-            f"{task.config.judge.max_unscored:.0%} may be (judge.max_unscored)",
-            file=sys.stderr,
-        )
-        return 4
+    if code := of_unscored(found.unscored, task.config.judge.max_unscored):
+        return code
     return 0 if found.fitness is None or found.fitness.fit else 3
 
 

@@ -54,10 +54,12 @@ def add(commands: Any) -> None:
 
 def _do(arguments: argparse.Namespace) -> int:
     from harness.display import Display
+    from harness.exit_code import of_unscored
     from harness.head_to_head.compare import compare
     from harness.head_to_head.task import Asked, Task
     from harness.rows import print_rows
     from results.errors import UsageError
+    from results.records import Unscored
     from results.store import RunLock
 
     if arguments.seed < 0:
@@ -84,16 +86,7 @@ def _do(arguments: argparse.Namespace) -> int:
             _print_disagreements(found["disagreements"])
     print(f"kept in {folder}", file=sys.stderr)
     most = task.config.judge.max_unscored
-    for row in found["rows"]:
-        n, of = row["unscored"]["n"], row["unscored"]["of"]
-        if of and n / of > most:
-            print(
-                f"srlm: {n} of {of} judgments are unscored, at most {most:.0%} may be "
-                "(judge.max_unscored)",
-                file=sys.stderr,
-            )
-            return 4
-    return 0
+    return max(of_unscored(Unscored(**row["unscored"]), most) for row in found["rows"])
 
 
 def _plain(value: object) -> Any:

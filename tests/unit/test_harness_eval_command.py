@@ -12,15 +12,13 @@ from tests.alpaca_files import row, write
 
 
 @pytest.fixture
-def annotations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SRLM_DATA", str(tmp_path / "data"))
     return write(tmp_path / "a.json", [row("a", 2.0), row("b", 1.5), row("c", None)])
 
 
-def test_alpaca_eval_as_json(annotations: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(
-        ["eval", "--benchmark", "alpaca_eval2", "--annotations", str(annotations), "--json"]
-    )
+def test_alpaca_eval_as_json(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["eval", "--benchmark", "alpaca_eval2", "--annotations", str(stored), "--json"])
     printed = capsys.readouterr()
     (found,) = json.loads(printed.out)["rows"]
     assert (code, printed.err) == (0, "")
@@ -38,17 +36,17 @@ def test_alpaca_eval_as_json(annotations: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("form", ["table", "md", "csv", "latex", "json"])
-def test_every_format(annotations: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["eval", "--benchmark", "alpaca_eval2", "--annotations", str(annotations)]
+def test_every_format(stored: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["eval", "--benchmark", "alpaca_eval2", "--annotations", str(stored)]
     assert main([*words, "--format", form]) == 0
     assert "tested" in capsys.readouterr().out
 
 
-def test_bridge(annotations: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bridge(stored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = write(
         tmp_path / "o.json", [row("a", 1.0, annotator="other"), row("b", 1.5, annotator="other")]
     )
-    words = ["eval", "--benchmark", "alpaca_eval2", "--annotations", str(annotations)]
+    words = ["eval", "--benchmark", "alpaca_eval2", "--annotations", str(stored)]
     assert main([*words, "--bridge", str(other), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["judge"], found["bridge"], found["n"]) == ("judge", "other", 2)
@@ -114,7 +112,7 @@ def test_mt_bench_single_and_pairs(tmp_path: Path, capsys: pytest.CaptureFixture
         (
             ["--benchmark", "alpaca_eval2", "--annotations", "x", "--bridge", "y", "control.c=1"],
             2,
-            "eval --bridge takes --annotations alone",
+            "eval --bridge takes no control.c=1 where --bridge is a file",
         ),
         (["--benchmark", "alpaca_eval2", "--annotations", "x\x1b[31m\ny"], 1, "x y: no such file"),
         (["--benchmark", "alpaca_eval2", "--annotations", "x", "control.gamd=y"], 2, "'gamed'"),
@@ -131,3 +129,39 @@ def test_what_is_refused(
     assert printed.out == ""
     assert said in printed.err
     assert printed.err.count("\n") == 1
+
+
+def test_a_bridge_asks_a_judge(
+    stored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("alpaca_eval", reason="alpaca-eval is not installed")
+    from tests.fake_server import FakeServer
+
+    # It takes whatever is shown first, surely.
+    with FakeServer(models=("new",), reply=lambda body: "m",
+                    logprobs=lambda word: {"m": -0.001, "M": -9.0}) as server:  # fmt: skip
+        words = ["eval", "--benchmark", "alpaca_eval2", "--annotations", str(stored),
+                 "--bridge", "openai:new", f"judge.options.base_url={server.url}", "--json",
+                 "--out", str(tmp_path / "b")]  # fmt: skip
+        assert main([*words, "--plan"]) == 0
+        assert json.loads(capsys.readouterr().out)["total"]["calls"] == 3
+        assert server.bodies == [] and not (tmp_path / "b").exists()
+        assert main(words) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert len(server.bodies) == 3
+        assert found["bridge"] == "weighted_alpaca_eval_gpt4_turbo by openai:new"
+        assert found["judge"] == "judge"
+        # c has no stored preference, so two pairs are compared.
+        assert (found["n"], found["unscored"]["of"]) == (2, 3)
+        shares = [row["preference"] - 1 for row in json.loads((tmp_path / "b" / "annotations.json")
+                  .read_text())]  # fmt: skip
+        expected = sum(shares[:2]) / 2 - (1.0 + 0.5) / 2
+        assert found["metrics"]["offset"]["value"] == pytest.approx(expected)
+        assert main(words) == 0
+        assert json.loads(capsys.readouterr().out) == found and len(server.bodies) == 3
+        assert main([*words[:-1], str(tmp_path / "one"), "judge.sample=1"]) == 0
+        assert json.loads(capsys.readouterr().out)["n"] == 1
+        assert len(server.bodies) == 4
+        assert main([*words[:-2], "judge.sample=0"]) == 2
+        assert main([*words[:-2], "--judge", "openai:new"]) == 2
+    assert "takes no judge" in capsys.readouterr().err

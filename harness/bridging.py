@@ -1,0 +1,158 @@
+"""srlm eval --bridge MODEL: stored pairs of a judge that may be gone, judged by another one."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from backends.engines.caller import Caller
+from backends.engines.engine import check_ready
+from benchmarks.alpaca_eval2.annotations import read_annotations
+from benchmarks.alpaca_eval2.annotator import load_annotator
+from benchmarks.alpaca_eval2.benchmark import LEADERBOARD
+from benchmarks.alpaca_eval2.bridge import bridge
+from benchmarks.alpaca_eval2.rejudged import folder_of, rejudge, sampled
+from harness.called import PACE, callers, open_called, without_pace
+from harness.config import Budget, Section
+from harness.display import Display
+from harness.failed_calls import reopen_failed
+from harness.folder import claim
+from harness.plan import Plan, notes_on_price, step_of, text_of
+from harness.recipe import checked, read_overrides
+from harness.rehearsal import Silent
+from results.cache import CallCache
+from results.errors import UsageError
+from results.files import read_json, write_json
+from results.records import Unscored
+from results.weights import text_hash
+
+FREE = ("budget", "judge.max_unscored", *(f"judge.options.{key}" for key in PACE))
+
+
+class BridgeJudge(Section):
+    """``annotator``: of alpaca-eval, whose prompt the judge is shown; ``sample``: pairs of every
+    model, evenly from the file (null: all); ``options`` of the judge's engine.
+    """
+
+    annotator: str = LEADERBOARD
+    sample: int | None = Field(default=200, ge=1)
+    options: dict[str, Any] = Field(default_factory=dict)
+    max_unscored: float = Field(default=0.5, ge=0, le=1)
+
+
+class Settings(Section):
+    """What may be told by ``key.sub=value``."""
+
+    judge: BridgeJudge = BridgeJudge()
+    budget: Budget = Budget()
+
+
+class BridgeConfig(Settings):
+    """A whole bridge, as its folder keeps it."""
+
+    annotations: str
+    judge_model: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Bridged:
+    """The agreement of the two judges, and the calls of the new one that are unscored."""
+
+    found: dict[str, Any]
+    unscored: Unscored
+
+
+class Task:
+    """One bridge, opened and not begun."""
+
+    def __init__(self, annotations: Path, judge: str, overrides: list[str], seed: int) -> None:
+        settings = checked(Settings, read_overrides(overrides), Path("eval --bridge"))
+        told = settings.judge
+        self.path = annotations
+        self.found = sampled(read_annotations(annotations), told.sample)
+        folders = [folder_of(found.model, Path()) for found in self.found]
+        if len(set(folders)) < len(folders):
+            raise UsageError(f"{annotations}: two models have one file name; split the file")
+        self.annotator = load_annotator(told.annotator)
+        self.judge = open_called("--bridge", judge, told.options, settings.budget)
+        told = told.model_copy(update={"options": self.judge.options})
+        self.config = BridgeConfig(
+            judge=told,
+            budget=settings.budget,
+            annotations=str(annotations),
+            judge_model=judge,
+            seed=seed,
+        )
+
+    @property
+    def name(self) -> str:
+        """How the new annotator is called."""
+        return f"{self.annotator.name} by {self.judge.name}"
+
+    def hashes(self) -> dict[str, str]:
+        """Of everything that the configuration points at."""
+        pairs = [[m.model, m.baseline, [vars(row) for row in m.rows]] for m in self.found]
+        return {
+            "annotations": text_hash(pairs),
+            "judge": text_hash([self.judge.engine.identity, self.annotator.spec.model_dump()]),
+        }
+
+    def default_folder(self) -> Path:
+        """runs/bridge-HASH, one for each judge, file and settings."""
+        told = self.config.model_dump(mode="json", exclude={"budget": True})
+        del told["judge"]["max_unscored"]
+        told["judge"]["options"] = without_pace(told["judge"]["options"])
+        return Path("runs") / f"bridge-{text_hash([told, self.hashes()])[:8]}"
+
+    def ask(self, caller: Caller, folder: Path) -> tuple[list[Path], Unscored]:
+        """Has the judge say what it thinks of every pair."""
+        paths, n, of, reasons = [], 0, 0, dict[str, int]()
+        for found in self.found:
+            place = folder_of(found.model, folder)
+            seed = self.config.seed
+            path, missing = rejudge(caller, self.name, self.annotator, found, place, seed)
+            paths.append(path)
+            n, of = n + missing.n, of + missing.of
+            for reason, count in missing.reasons.items():
+                reasons[reason] = reasons.get(reason, 0) + count
+        return paths, Unscored(n=n, of=of, reasons=reasons)
+
+
+def plan(task: Task) -> Plan:
+    """What the bridge will ask and cost; calls nothing."""
+    silent = Silent()
+    with (
+        tempfile.TemporaryDirectory(prefix="srlm-plan-") as name,
+        CallCache(Path(name) / "calls.sqlite") as cache,
+    ):
+        task.ask(Caller(silent, cache), Path(name))
+    judge = task.judge
+    found = Plan()
+    step = step_of(judge.name, "judge", silent.asked, silent.config, judge.price, judge.options)
+    found.steps.append(step)
+    if silent.asked:
+        found.prompts["judge"] = text_of(silent.asked[0])
+    found.notes = notes_on_price({"judge": judge.price})
+    return found
+
+
+def build(task: Task, folder: Path, display: Display) -> Bridged:
+    """Asks, compares, and keeps all of it in ``folder``; goes on where it was."""
+    check_ready(task.judge.engine)
+    claim(folder, task.config, task.hashes(), FREE)
+    places = [folder_of(found.model, folder) for found in task.found]
+    if again := sum(reopen_failed(place) for place in places):
+        display.note(f"{again} calls that failed are made again")
+    pairs = sum(len(found.rows) for found in task.found)
+    display.start(task.judge.name, "judgments", pairs)
+    with callers(folder, [task.judge], task.config.budget, display) as (caller,):
+        paths, unscored = task.ask(caller, folder)
+    display.finish(task.judge.name, "judgments", f"{pairs}, {unscored.n} unscored")
+    whole = folder / "annotations.json"
+    write_json(whole, [row for path in paths for row in read_json(path)])
+    return Bridged(bridge(task.path, whole, task.config.seed), unscored)

@@ -1,0 +1,23 @@
+"""The exit code of a command that asked a judge outside of a run."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from results.records import Unscored
+
+TOO_MANY_UNSCORED = 4
+
+
+def of_unscored(unscored: Unscored, most: float) -> int:
+    """4, and a line that says so, where a larger share than ``most`` is unscored; else 0."""
+    if not unscored.of or unscored.n / unscored.of <= most:
+        return 0
+    print(
+        f"srlm: {unscored.n} of {unscored.of} judgments are unscored, at most {most:.0%} may be "
+        "(judge.max_unscored)",
+        file=sys.stderr,
+    )
+    return TOO_MANY_UNSCORED
