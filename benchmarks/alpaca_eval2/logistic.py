@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,10 @@ class Features:
 
     own: Array
     shared: Array
+
+    def of(self, kept: NDArray[np.bool_]) -> Features:
+        """Those of some problems alone."""
+        return self if len(self.own) == 1 else Features(self.own[kept], self.shared)
 
     def products(self, w: Array) -> Array:
         """(problems, rows) from coefficients (problems, 1 + k)."""
@@ -64,30 +69,38 @@ def fit(features: Features, target: Array, weight: Array, c: Array,
         weight: (problems, rows), >= 0.
         c: (problems,), > 0, the inverse strength of the regularisation.
         start: (problems or 1, 1 + k), where to begin; null = 0.
-        enough: the longest step of a coefficient after which all problems count as solved.
+        enough: the longest step of a coefficient after which a problem counts as solved.
 
     Returns:
         (problems, 1 + k).
     """
-    scaled = weight * c[:, None]
     size = 1 + features.shared.shape[1]
     w = np.zeros((len(weight), size))
     w = w if start is None else w + start
-
-    def objective(at: Array) -> tuple[Array, Array]:
-        lost, shares = cross_entropy(features.products(at), target)
-        return (scaled * lost).sum(1) + np.abs(at).sum(1), shares
-
-    now, shares = objective(w)
+    going = np.arange(len(weight))  # those that are not solved yet; the others wait for nobody
+    scaled = weight * c[:, None]
+    now, shares = _objective(features, target, scaled, w)
     for _ in range(STEPS):
+        there = w[going]
         gradient = features.sums(scaled * (shares - target))
         hessian = features.squares(scaled * shares * (1 - shares)) + 1e-12 * np.eye(size)
-        step = _quadratic(hessian, gradient, w) - w
-        promised = (gradient * step).sum(1) + np.abs(w + step).sum(1) - np.abs(w).sum(1)
-        w, now, shares = _search(objective, w, now, step, promised)
-        if np.abs(step).max() < enough:
+        step = _quadratic(hessian, gradient, there) - there
+        promised = (gradient * step).sum(1) + np.abs(there + step).sum(1) - np.abs(there).sum(1)
+        objective = partial(_objective, features, target, scaled)
+        w[going], now, shares = _search(objective, there, now, step, promised)
+        left = np.abs(step).max(1) >= enough
+        if not left.any():
             break
+        if not left.all():
+            going, now, shares, scaled = going[left], now[left], shares[left], scaled[left]
+            features = features.of(left)
     return w
+
+
+def _objective(features: Features, target: Array, scaled: Array, at: Array) -> tuple[Array, Array]:
+    """What is minimised, (problems,), and the shares (problems, rows) at ``at``."""
+    lost, shares = cross_entropy(features.products(at), target)
+    return (scaled * lost).sum(1) + np.abs(at).sum(1), shares
 
 
 def cross_entropy(z: Array, target: Array) -> tuple[Array, Array]:
