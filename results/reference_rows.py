@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from results.errors import UsageError, did_you_mean
+from results.tables import leaderboard_row
 
 FOLDER = Path(__file__).with_name("reference")
 PUBLISHED = "published"  # what stands where our rows name their run
@@ -63,19 +64,16 @@ def reference_rows(name: str) -> list[dict[str, Any]]:
         )
     found = there[name]
     return [
-        {
-            "model": row.model,
-            "run": PUBLISHED,
-            "iteration": None,
-            "benchmark": part.benchmark,
-            "judge": part.judge,
-            "judge_is_judged": False,
-            "baseline": part.baseline,
-            "n": row.n,
-            "metrics": row.metrics,
-            "gate": None,
-            "source": found.source,
-        }
+        leaderboard_row(
+            row.model,
+            part.benchmark,
+            part.judge,
+            row.n,
+            row.metrics,
+            run=PUBLISHED,
+            baseline=part.baseline,
+            source=found.source,
+        )
         for part in found.parts
         for row in part.rows
     ]

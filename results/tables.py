@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from results.figures import NULL, cell, figures, heading
+from results.records import Unscored
 from results.text import one_line
 
 Row = Mapping[str, Any]
@@ -42,6 +43,45 @@ class Table:
     metrics: list[str]
     lines: list[Line]
     notes: list[str]
+
+
+def leaderboard_row(
+    model: str,
+    benchmark: str,
+    judge: str | None,
+    n: int | None,
+    metrics: Mapping[str, Any],
+    unscored: Unscored | None = None,
+    note: str | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """Returns a row of no run, with every key that rows have.
+
+    Args:
+        model: how tables call it.
+        benchmark: what was measured.
+        judge: who judged its answers, null where nobody knows or nobody did.
+        n: prompts, null where it was not said.
+        metrics: figures by name; a group of figures by its name.
+        unscored: judgments without a score, null where nobody knows.
+        note: a line under the table.
+        more: keys that are not those of such a row (``run``, ``baseline``, ``judge_is_judged``).
+    """
+    return {
+        "model": model,
+        "run": None,
+        "iteration": None,
+        "benchmark": benchmark,
+        "judge": judge,
+        "judge_is_judged": False,
+        "baseline": None,
+        "n": n,
+        "metrics": metrics,
+        "unscored": None if unscored is None else unscored.model_dump(),
+        "gate": None,
+        **({"note": note} if note else {}),
+        **more,
+    }
 
 
 def group_rows(rows: Sequence[Row]) -> list[list[Row]]:

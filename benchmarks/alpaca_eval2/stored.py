@@ -31,6 +31,7 @@ from benchmarks.outside_data import outside_file
 from results.errors import SrlmError, UsageError
 from results.records import Metric
 from results.stats import Ends
+from results.tables import leaderboard_row
 from results.text import excerpt
 
 BASELINE = "gpt4_1106_preview"  # whose verbose and concise answers upstream's files describe
@@ -104,20 +105,16 @@ def _row(model: Annotations, ours: Sequence[Output] | None, theirs: Sequence[Out
     metrics["avg_length"] = average_length(texts, of)
     if parts := by_dataset(model, seed):
         metrics["datasets"] = parts
-    return {
-        "model": model.model,
-        "run": None,
-        "iteration": None,
-        "benchmark": "alpaca_eval2",
-        "judge": model.annotator,
-        "judge_is_judged": False,
-        "baseline": model.baseline,
-        "n": int(metrics["n_total"].value),
-        "metrics": metrics,
-        "unscored": unscored(model),
-        "gate": None,
-        "note": _note(model, of, metrics["lc_win_rate"].reason),
-    }
+    return leaderboard_row(
+        model.model,
+        "alpaca_eval2",
+        model.annotator,
+        int(metrics["n_total"].value),
+        metrics,
+        unscored(model),
+        _note(model, of, metrics["lc_win_rate"].reason),
+        baseline=model.baseline,
+    )
 
 
 def _outputs(model: Annotations, ours: Sequence[Output] | None, theirs: Sequence[Output] | None,

@@ -30,6 +30,8 @@ from benchmarks.mt_bench.stored_lines import (
 from judges.parsers.bracket import bracket_rating
 from results.errors import SrlmError
 from results.lines import numbered_records
+from results.records import Unscored
+from results.tables import leaderboard_row
 
 NO_RATING = -1  # what FastChat writes where it found none
 
@@ -102,24 +104,21 @@ def _row(
     reasons = Counter(_why(line) for line in lines if line.score is None)
     said = [f"{n} unscored: {reason}" for reason, n in sorted(reasons.items())]
     note = "; ".join(filter(None, [other_questions(lines), *said]))
-    return {
-        "model": model,
-        "run": None,
-        "iteration": None,
-        "benchmark": "mt_bench",
-        "judge": judge_name("single", judge, lines),
-        "n": len({line.question for line in lines}),
-        "baseline": None,
-        "judge_is_judged": model == judge,
-        "gate": None,
-        "metrics": {
-            **rating_metrics(ratings, asked, seed),
-            "categories": category_metrics(ratings, asked, seed),
-            "unscored": unscored_metric(reasons.total(), len(lines), len(asked)),
-        },
-        "unscored": {"n": reasons.total(), "of": len(lines), "reasons": dict(reasons)},
-        **({"note": note} if note else {}),
+    metrics = {
+        **rating_metrics(ratings, asked, seed),
+        "categories": category_metrics(ratings, asked, seed),
+        "unscored": unscored_metric(reasons.total(), len(lines), len(asked)),
     }
+    return leaderboard_row(
+        model,
+        "mt_bench",
+        judge_name("single", judge, lines),
+        len({line.question for line in lines}),
+        metrics,
+        Unscored(n=reasons.total(), of=len(lines), reasons=dict(reasons)),
+        note,
+        judge_is_judged=model == judge,
+    )
 
 
 def _why(line: SingleJudgment) -> str:

@@ -20,6 +20,8 @@ from benchmarks.mt_bench.stored_lines import (
 from judges.pairwise import Verdict
 from results.errors import SrlmError, UsageError
 from results.lines import numbered_records
+from results.records import Unscored
+from results.tables import leaderboard_row
 from results.text import excerpt
 
 Winner = Literal["model_1", "model_2", "tie", "error"]
@@ -117,25 +119,19 @@ def _row(
     games = [Game(line.question, line.category, line.verdict(model)) for line in lines]
     failed = sum(game.verdict is None for game in games)
     note = other_questions(lines)
-    return {
-        "model": model,
-        "run": None,
-        "iteration": None,
-        "benchmark": "mt_bench_pairwise",
-        "judge": judge_name("pair", judge, lines),
-        "n": len({line.question for line in lines}),
-        "baseline": against,
-        "judge_is_judged": model == judge,
-        "gate": None,
-        "metrics": {
-            **game_metrics(games, seed),
-            "categories": game_categories(games, seed),
-            "unscored": unscored_metric(failed, len(lines), len(lines)),
-        },
-        "unscored": {
-            "n": failed,
-            "of": len(lines),
-            "reasons": {"error": failed} if failed else {},
-        },
-        **({"note": note} if note else {}),
+    metrics = {
+        **game_metrics(games, seed),
+        "categories": game_categories(games, seed),
+        "unscored": unscored_metric(failed, len(lines), len(lines)),
     }
+    return leaderboard_row(
+        model,
+        "mt_bench_pairwise",
+        judge_name("pair", judge, lines),
+        len({line.question for line in lines}),
+        metrics,
+        Unscored(n=failed, of=len(lines), reasons={"error": failed} if failed else {}),
+        note,
+        baseline=against,
+        judge_is_judged=model == judge,
+    )

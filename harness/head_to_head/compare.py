@@ -24,6 +24,7 @@ from harness.head_to_head.task import FREE, HeadToHeadConfig, Task
 from judges.judging import Judge
 from results.records import Candidate, Message
 from results.store import RecordFile
+from results.tables import leaderboard_row
 
 SIDES = ("a", "b")  # folders of the answers of sides that are models
 
@@ -137,21 +138,19 @@ def _row(
     notes = [f"{lacking} prompts lack an answer of one side"] if lacking else []
     same = sum(match.first is not None and match.first == match.second for match in matches)
     notes += [f"{same} answers are the same on both sides: a tie without a call"] if same else []
-    return {
-        "model": first.name,
-        "run": folder.name,
-        "iteration": None,
-        "benchmark": "head_to_head",
-        "judge": said.judge,
-        "judge_is_judged": said.is_judged,
-        "baseline": second.name,
-        "data": data,
-        "n": len(matches),
-        "metrics": contest_metrics(matches, said.verdicts, seed),
-        "unscored": said.unscored.model_dump(),
-        "gate": None,
-        **({"note": "; ".join(notes)} if notes else {}),
-    }
+    return leaderboard_row(
+        first.name,
+        "head_to_head",
+        said.judge,
+        len(matches),
+        contest_metrics(matches, said.verdicts, seed),
+        said.unscored,
+        "; ".join(notes),
+        run=folder.name,
+        judge_is_judged=said.is_judged,
+        baseline=second.name,
+        data=data,
+    )
 
 
 def as_json(found: Disagreement) -> dict[str, Any]:

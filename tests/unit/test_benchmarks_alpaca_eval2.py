@@ -52,7 +52,7 @@ def test_figures_by_hand(tmp_path: Path) -> None:
     }
     assert found["n"] == 4
     assert found["metrics"]["win_rate"].of == 6
-    assert found["unscored"].reasons == {"no_preference": 1, "preference_out_of_range": 1}
+    assert found["unscored"]["reasons"] == {"no_preference": 1, "preference_out_of_range": 1}
     assert {k: m.value for k, m in found["metrics"]["datasets"].items()} == {
         "koala": (1 + 0.25 + 0.5) / 3,
         "oasst": 0.5,
