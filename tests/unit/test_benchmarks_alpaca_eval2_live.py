@@ -187,7 +187,7 @@ def test_the_written_files_give_the_same_figures(world: World) -> None:
     for part, metric in row["metrics"]["datasets"].items():
         assert found.metrics[f"datasets.{part}"].value == metric.value
     assert (row["model"], row["baseline"], row["judge"]) == ("fake:model", "base", found.judge)
-    assert row["unscored"].reasons == {"no_preference": 1}
+    assert row["unscored"]["reasons"] == {"no_preference": 1}
     assert found.unscored.model_dump() == {"n": 1, "of": 6, "reasons": {"no_verdict": 1}}
     lines = json.loads((world.folder / "m" / "annotations.json").read_text())
     assert [line["instruction"] for line in lines] == PROMPTS
