@@ -68,6 +68,18 @@ class HasPromptTexts(Protocol):
         ...
 
 
+@runtime_checkable
+class HasOwnPrompts(Protocol):
+    """A benchmark that asks the judge in its own words: a judge spec has no say there."""
+
+    own_judge_prompts: bool
+
+
+def own_prompts(benchmark: object) -> bool:
+    """Whether the benchmark asks the judge in its own words."""
+    return isinstance(benchmark, HasOwnPrompts) and benchmark.own_judge_prompts
+
+
 class Benchmark(Protocol):
     """One benchmark. Constructed with its own options as keyword arguments."""
 

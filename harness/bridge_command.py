@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-TAKEN = ("annotations", "bridge")
 LIVE = ("out", "plan", "overrides")  # where the other judge is asked
 
 
@@ -43,13 +42,12 @@ def _asked(arguments: argparse.Namespace) -> int:
     from harness.bridging import Task, build, plan
     from harness.display import Display
     from harness.exit_code import of_unscored
+    from harness.plan_table import plan_as_json, show
     from results.store import RunLock
 
     task = Task(arguments.annotations, arguments.bridge, arguments.overrides, arguments.seed)
     if arguments.plan:
-        from harness.plan_table import show
-
-        show(plan(task), arguments.json)
+        show(plan(task), plan_as_json(arguments))
         return 0
     folder: Path = arguments.out or task.default_folder()
     with Display() as display, RunLock(folder):

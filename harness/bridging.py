@@ -14,8 +14,14 @@ from backends.engines.engine import check_ready
 from benchmarks.alpaca_eval2.annotations import read_annotations
 from benchmarks.alpaca_eval2.annotator import load_annotator
 from benchmarks.alpaca_eval2.benchmark import LEADERBOARD
-from benchmarks.alpaca_eval2.bridge import bridge
-from benchmarks.alpaca_eval2.rejudged import folder_of, rejudge, sampled
+from benchmarks.alpaca_eval2.bridge import annotator_of, bridge, refuse_same
+from benchmarks.alpaca_eval2.rejudged import (
+    Rejudged,
+    folder_of,
+    rejudge,
+    sampled,
+    write_rejudged,
+)
 from harness.called import PACE, callers, open_called, without_pace
 from harness.config import Budget, Section
 from harness.display import Display
@@ -24,10 +30,10 @@ from harness.folder import claim
 from harness.plan import Plan, notes_on_price, step_of, text_of
 from harness.recipe import checked, read_overrides
 from harness.rehearsal import Silent
+from judges.judging import total_unscored
 from results.cache import CallCache
-from results.errors import UsageError
-from results.files import read_json, write_json
-from results.records import Unscored
+from results.files import write_json
+from results.records import Metric, Unscored
 from results.weights import text_hash
 
 FREE = ("budget", "judge.max_unscored", *(f"judge.options.{key}" for key in PACE))
@@ -74,12 +80,11 @@ class Task:
         settings = checked(Settings, read_overrides(overrides), Path("eval --bridge"))
         told = settings.judge
         self.path = annotations
-        self.found = sampled(read_annotations(annotations), told.sample)
-        folders = [folder_of(found.model, Path()) for found in self.found]
-        if len(set(folders)) < len(folders):
-            raise UsageError(f"{annotations}: two models have one file name; split the file")
+        stored = read_annotations(annotations)
+        self.found = sampled(stored, told.sample)
         self.annotator = load_annotator(told.annotator)
         self.judge = open_called("--bridge", judge, told.options, settings.budget)
+        refuse_same(annotations, annotator_of(annotations, stored), self.name)
         told = told.model_copy(update={"options": self.judge.options})
         self.config = BridgeConfig(
             judge=told,
@@ -109,18 +114,13 @@ class Task:
         told["judge"]["options"] = without_pace(told["judge"]["options"])
         return Path("runs") / f"bridge-{text_hash([told, self.hashes()])[:8]}"
 
-    def ask(self, caller: Caller, folder: Path) -> tuple[list[Path], Unscored]:
-        """Has the judge say what it thinks of every pair."""
-        paths, n, of, reasons = [], 0, 0, dict[str, int]()
-        for found in self.found:
-            place = folder_of(found.model, folder)
-            seed = self.config.seed
-            path, missing = rejudge(caller, self.name, self.annotator, found, place, seed)
-            paths.append(path)
-            n, of = n + missing.n, of + missing.of
-            for reason, count in missing.reasons.items():
-                reasons[reason] = reasons.get(reason, 0) + count
-        return paths, Unscored(n=n, of=of, reasons=reasons)
+    def ask(self, caller: Caller, folder: Path) -> list[Rejudged]:
+        """What the judge thinks of every pair, by model."""
+        seed = self.config.seed
+        return [
+            rejudge(caller, self.name, self.annotator, m, folder_of(m.model, folder), seed)
+            for m in self.found
+        ]
 
 
 def plan(task: Task) -> Plan:
@@ -151,8 +151,18 @@ def build(task: Task, folder: Path, display: Display) -> Bridged:
     pairs = sum(len(found.rows) for found in task.found)
     display.start(task.judge.name, "judgments", pairs)
     with callers(folder, [task.judge], task.config.budget, display) as (caller,):
-        paths, unscored = task.ask(caller, folder)
-    display.finish(task.judge.name, "judgments", f"{pairs}, {unscored.n} unscored")
+        found = task.ask(caller, folder)
+    missing = total_unscored(one.unscored for one in found)
+    display.finish(task.judge.name, "judgments", f"{pairs}, {missing.n} unscored")
     whole = folder / "annotations.json"
-    write_json(whole, [row for path in paths for row in read_json(path)])
-    return Bridged(bridge(task.path, whole, task.config.seed), unscored)
+    write_rejudged(found, whole)
+    between = bridge(task.path, whole, task.config.seed)
+    write_json(folder / "bridge.json", {**between, "metrics": _plain(between["metrics"])})
+    return Bridged(between, missing)
+
+
+def _plain(metrics: Any) -> Any:
+    """Metrics, in whatever groups, as JSON data."""
+    if isinstance(metrics, Metric):
+        return metrics.model_dump()
+    return {name: _plain(metric) for name, metric in metrics.items()}

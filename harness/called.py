@@ -39,8 +39,15 @@ class Called:
     price: Price | None
 
 
-def open_called(word: str, name: str, options: dict[str, Any], budget: Budget) -> Called:
-    """Opens the model ``name``, which ``word`` of the command line gives.
+def open_called(
+    word: str,
+    name: str,
+    options: dict[str, Any],
+    budget: Budget,
+    others: Sequence[Called] = (),
+) -> Called:
+    """Opens the model ``name``, which ``word`` of the command line gives; one of ``others`` that is
+    the same with the same options is taken instead, so that no weights are loaded twice.
 
     Raises:
         UsageError: it is not ``engine:name``, an option is unknown, or ``budget.max_cost`` bounds
@@ -50,6 +57,9 @@ def open_called(word: str, name: str, options: dict[str, Any], budget: Budget) -
     if not colon or not model:
         raise UsageError(f"{word} {name!r}: expected engine:name, such as hf:PATH_OR_ID")
     full = complete_options("engine", engine, ENGINES.load(engine), options, given=("model",))
+    for other in others:
+        if (other.name, other.options) == (name, full):
+            return other
     prices = PriceFile.read(Path(p) if (p := budget.prices) else None)
     check_price(budget, prices, engine, model, full)
     return Called(name, open_engine(engine, model, full), full, prices.price(engine, model, full))

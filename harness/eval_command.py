@@ -100,6 +100,7 @@ def _live(arguments: argparse.Namespace, model: str) -> int:
     from harness.display import Display
     from harness.evaluating import Asked, Task, evaluate, plan
     from harness.exit_code import of_unscored
+    from harness.plan_table import plan_as_json, show
     from harness.rows import evaluation_row, print_rows
     from results.store import RunLock
 
@@ -109,9 +110,7 @@ def _live(arguments: argparse.Namespace, model: str) -> int:
     )
     task = Task(asked, arguments.overrides)
     if arguments.plan:
-        from harness.plan_table import show
-
-        show(plan(task), arguments.json)
+        show(plan(task), plan_as_json(arguments))
         return 0
     folder: Path = arguments.out or task.default_folder()
     with Display() as display, RunLock(folder):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from backends.engines.engine import check_ready
+from benchmarks.benchmark import own_prompts
 from benchmarks.registry import BENCHMARKS, open_benchmark
 from harness.called import PACE, Called, callers, open_called, without_pace
 from harness.config import Budget, Section
@@ -28,6 +28,7 @@ from results.errors import UsageError
 from results.files import read_model, write_json
 from results.plugins import complete_options
 from results.records import Evaluated
+from results.text import slug
 from results.weights import text_hash
 
 SELF = "self"
@@ -104,17 +105,27 @@ class Task:
         judge, name = settings.judge, asked.judge
         if judge.options and (name is None or name == SELF):
             raise UsageError("judge.options: are of a judge's own engine; give --judge ENGINE:NAME")
+        if name is None and judge.model_fields_set:
+            raise UsageError(
+                f"judge.{min(judge.model_fields_set)}: is of a judge, and there is none; give "
+                "--judge or leave it out"
+            )
         options = complete_options(
             "benchmark", asked.benchmark, BENCHMARKS.load(asked.benchmark), settings.options
         )
         self.benchmark = open_benchmark(asked.benchmark, options)
+        if own_prompts(self.benchmark) and (told := judge.model_fields_set & {"spec", "draws"}):
+            raise UsageError(
+                f"judge.{min(told)}: benchmark {asked.benchmark!r} has judge prompts of its own; "
+                "leave it out"
+            )
         self.spec = None if name is None else with_draws(load_spec(judge.spec), judge.draws)
         self.model = open_called("MODEL", asked.model, settings.engine, settings.budget)
         self.judge: Called | None = None
         if name == SELF:
             self.judge = self.model
         elif name is not None:
-            self.judge = open_called("--judge", name, judge.options, settings.budget)
+            self.judge = open_called("--judge", name, judge.options, settings.budget, [self.model])
             judge = judge.model_copy(update={"options": self.judge.options})
         self.opponent = self._opponent(asked)
         self.config = EvaluationConfig(
@@ -139,7 +150,7 @@ class Task:
                 f"--baseline {folder}: benchmark {asked.benchmark!r} measures nothing against it "
                 "with these options; leave it out (docs/benchmarks.md says what it takes)"
             )
-        theirs = _evaluated(folder)
+        theirs = read_evaluated(folder)
         if theirs.benchmark != self.benchmark.name:
             raise UsageError(
                 f"--baseline {folder}: is of benchmark {theirs.benchmark!r}, expected "
@@ -156,7 +167,7 @@ class Task:
         """
         found = rehearse(self.benchmark, self.spec, self.opponent.folder, self.config.seed)
         if self.opponent.folder is not None:
-            theirs = _evaluated(self.opponent.folder)
+            theirs = read_evaluated(self.opponent.folder)
             if theirs.data != found.data:
                 raise UsageError(
                     f"--baseline {self.opponent.folder}: was asked other things, or in another "
@@ -170,7 +181,7 @@ class Task:
         if self.judge is not None and self.spec is not None:
             found["judge"] = text_hash([self.judge.engine.identity, self.spec.model_dump()])
         if self.opponent.folder is not None:
-            found["baseline"] = text_hash(_evaluated(self.opponent.folder).identity)
+            found["baseline"] = _answers_hash(self.opponent.folder)
         for key, value in flatten(self.config.options).items():
             if isinstance(value, str) and is_file(value):
                 found[f"options.{key}"] = hashlib.sha256(Path(value).read_bytes()).hexdigest()
@@ -183,11 +194,11 @@ class Task:
         told["engine"] = without_pace(told["engine"])
         told["judge"]["options"] = without_pace(told["judge"]["options"])
         mark = text_hash([told, self.hashes()])[:8]
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", self.config.benchmark).strip("-.")
-        return Path("runs") / f"eval-{name}-{mark}"
+        return Path("runs") / f"eval-{slug(self.config.benchmark)}-{mark}"
 
 
-def _evaluated(folder: Path) -> Evaluated:
+def read_evaluated(folder: Path) -> Evaluated:
+    """What an evaluation folder measured; UsageError where it is none."""
     path = folder / METRICS
     if not path.is_file():
         raise UsageError(
@@ -195,6 +206,12 @@ def _evaluated(folder: Path) -> Evaluated:
             "RUN/iter_K/evaluation"
         )
     return read_model(path, Evaluated)
+
+
+def _answers_hash(folder: Path) -> str:
+    """Of the answers that an opponent's folder holds: other ones give another win rate."""
+    files = [folder / "outputs.jsonl", folder / "fastchat" / "model_answer.jsonl"]
+    return text_hash([path.read_text(encoding="utf-8") for path in files if path.is_file()])
 
 
 def plan(task: Task) -> Plan:

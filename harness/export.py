@@ -7,18 +7,19 @@ alpaca-eval lays out its results. ``fastchat``: ``OUT/model_answer/MODEL.jsonl``
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.rows import places
+from benchmarks.mt_bench.answers import write_fastchat
+from harness.rows import BASELINES, places
+from harness.stages.evaluation import METRICS
 from results.errors import UsageError
-from results.files import read_json, read_model, write_bytes, write_json
+from results.files import read_json, read_model, write_json
 from results.lines import read_json_lines
 from results.records import Evaluated
+from results.text import slug
 
 DRAWN_BY = {"alpaca_eval": "alpaca_eval2", "fastchat": "mt_bench"}  # which benchmark has all of it
 
@@ -32,37 +33,45 @@ class Evaluation:
     found: Evaluated
 
 
-def export(folder: Path, to: str, out: Path) -> list[tuple[Path, int]]:
+def export(folders: Sequence[Path], to: str, out: Path) -> list[tuple[Path, int]]:
     """Writes the files of format ``to`` into ``out``; returns each with its number of rows.
+
+    Judgments of models that a file there has already and these folders have not are kept.
 
     Raises:
         UsageError: nothing is evaluated there, or nothing in a way that the format has.
     """
-    evaluations = _evaluations(folder)
-    if not evaluations:
-        raise UsageError(
-            f"{folder}: neither an evaluation nor a run with one (no {'metrics.json'}); give "
-            "runs/NAME, or a folder of srlm eval"
-        )
-    names: dict[str, str] = {}
+    evaluations: list[Evaluation] = []
+    for folder in folders:
+        found = _evaluations(folder)
+        if not found:
+            raise UsageError(
+                f"{folder}: neither an evaluation nor a run with one (no {METRICS}); give "
+                "runs/NAME, or a folder of srlm eval"
+            )
+        evaluations += found
+    names: dict[str, Path] = {}
     for one in evaluations:
-        other = names.setdefault(_name(one.model), one.model)
-        if other != one.model:
-            raise UsageError(f"{folder}: {one.model!r} and {other!r} have one file name; rename")
+        other = names.setdefault(slug(one.model), one.folder)
+        if other != one.folder:
+            raise UsageError(
+                f"{one.folder} and {other}: both are called {one.model!r}; give one of them "
+                "another name (srlm eval --name), or export them apart"
+            )
     written = [found for one in evaluations for found in WRITERS[to](one, out)]
     if to == "fastchat":
         written += _judgments(evaluations, out)
     if not written:
         there = ", ".join(sorted({one.found.benchmark for one in evaluations}))
         raise UsageError(
-            f"{folder}: its benchmark is {there}, expected {DRAWN_BY[to]} for --to {to}; evaluate "
-            f"with --benchmark {DRAWN_BY[to]}"
+            f"{folders[0]}: its benchmark is {there}, expected {DRAWN_BY[to]} for --to {to}; "
+            f"evaluate with --benchmark {DRAWN_BY[to]}"
         )
     return written
 
 
 def _evaluations(folder: Path) -> list[Evaluation]:
-    own = folder / "metrics.json"
+    own = folder / METRICS
     if own.is_file():
         found = read_model(own, Evaluated)
         return [Evaluation(found.model, folder, found)]
@@ -71,18 +80,18 @@ def _evaluations(folder: Path) -> list[Evaluation]:
     return [
         Evaluation(model, place / "evaluation", read_model(path, Evaluated))
         for model, _, place in places(folder)
-        if (path := place / "evaluation" / "metrics.json").is_file()
+        if (path := place / "evaluation" / METRICS).is_file()
     ]
 
 
 def _alpaca_eval(one: Evaluation, out: Path) -> Iterable[tuple[Path, int]]:
     """Outputs and annotations under the model's name in the run."""
-    place = out / _name(one.model)
+    place = out / slug(one.model)
     for source, target, key in (
         ("model_outputs.json", place / "model_outputs.json", "generator"),
         (
             "annotations.json",
-            place / _name(one.found.judge or "judge") / "annotations.json",
+            place / slug(one.found.judge or "judge") / "annotations.json",
             "generator_2",
         ),
     ):
@@ -103,21 +112,20 @@ def _list(path: Path) -> list[dict[str, Any]]:
 def _answers(one: Evaluation, out: Path) -> Iterable[tuple[Path, int]]:
     source = one.folder / "fastchat" / "model_answer.jsonl"
     if source.is_file():
-        target = out / "model_answer" / f"{_name(one.model)}.jsonl"
+        target = out / "model_answer" / f"{slug(one.model)}.jsonl"
         rows = [{**row, "model_id": one.model} for _, row in read_json_lines(source)]
-        _write_lines(target, rows)
+        write_fastchat(target, rows)
         yield target, len(rows)
 
 
-def _judgments(evaluations: list[Evaluation], out: Path) -> list[tuple[Path, int]]:
+def _judgments(evaluations: Sequence[Evaluation], out: Path) -> list[tuple[Path, int]]:
     """All models that one judge judged in one file, as FastChat's ``show_result`` reads it."""
     files: dict[Path, list[dict[str, Any]]] = {}
     for one in evaluations:
-        judge = _name(one.found.judge or "judge")
-        opponent = one.found.baseline or "baseline"
+        judge = slug(one.found.judge or "judge")
         for kind, names in (
             ("single", {"model": one.model}),
-            ("pair", {"model_1": one.model, "model_2": opponent}),
+            ("pair", {"model_1": one.model, "model_2": _opponent(one.found.baseline)}),
         ):
             source = one.folder / "fastchat" / f"{kind}.jsonl"
             if source.is_file():
@@ -125,18 +133,18 @@ def _judgments(evaluations: list[Evaluation], out: Path) -> list[tuple[Path, int
                 lines = ({**row, **names} for _, row in read_json_lines(source))
                 files.setdefault(target, []).extend(lines)
     for target, rows in files.items():
-        _write_lines(target, rows)
+        key = "model" if "model" in rows[0] else "model_1"
+        ours = {row[key] for row in rows}
+        there = read_json_lines(target) if target.is_file() else ()
+        rows[:0] = [row for _, row in there if row.get(key) not in ours]
+        write_fastchat(target, rows)
     return [(target, len(rows)) for target, rows in files.items()]
 
 
-def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    write_bytes(path, text.encode())
-
-
-def _name(text: str) -> str:
-    """A name as one part of a path."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "model"
+def _opponent(baseline: str | None) -> str:
+    """What the opponent's own export calls it: without the hash that tells baselines apart."""
+    name = (baseline or "baseline").rpartition(" ")[0] or "baseline"
+    return BASELINES.get(name, name)
 
 
 WRITERS: dict[str, Callable[[Evaluation, Path], Iterable[tuple[Path, int]]]] = {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from results.errors import UsageError
 from results.figures import NULL
 from results.text import plain
 
@@ -17,6 +19,16 @@ if TYPE_CHECKING:
 WIDEST = 24  # characters of a model's name in the table
 THOUSANDS = ("k", "M", "B")
 UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def plan_as_json(arguments: Namespace) -> bool:
+    """Whether ``--plan`` prints JSON; UsageError on a format that a plan has not."""
+    if arguments.format not in ("table", "json"):
+        raise UsageError(
+            f"--format {arguments.format}: --plan prints a table or JSON; leave it out or give "
+            "--json"
+        )
+    return bool(arguments.json or arguments.format == "json")
 
 
 def show(found: Plan, as_json: bool) -> None:

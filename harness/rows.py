@@ -6,13 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.head_to_head.report import REPORT, read_report
 from results.errors import UsageError, did_you_mean
+from results.figures import GROUPS
 from results.files import read_json, read_model
 from results.ranks import ranked
 from results.records import Evaluated, GateDecision, Value
 from results.reference_rows import reference_rows
 from results.store import RecordFile
 from results.tables import metric_names
+
+# How a baseline is called in a run's settings -> as a model of a table.
+BASELINES = {"sft": "SFT baseline", "m0": "M0"}
 
 
 def places(folder: Path) -> list[tuple[str, int | None, Path]]:
@@ -51,6 +56,7 @@ def run_rows(folder: Path) -> list[dict[str, Any]]:
                 "model": model,
                 "iteration": iteration,
                 "metrics": {},
+                "folder": None,
                 "unscored": None,
                 "note": note,
             }
@@ -61,20 +67,29 @@ def run_rows(folder: Path) -> list[dict[str, Any]]:
 def evaluation_row(folder: Path) -> dict[str, Any]:
     """The row of one evaluation: of ``srlm eval``, or of a model of a run."""
     header = folder / "manifest.json"
-    row: dict[str, Any] = {"run": folder.name, "iteration": None, "gate": None}
+    place = folder.resolve()
+    run, iteration = place.name, None
+    if place.name == "evaluation":  # RUN/iter_K/evaluation
+        run = place.parent.parent.name
+        number = place.parent.name.removeprefix("iter_")
+        iteration = int(number) if number.isdecimal() else None
+    row: dict[str, Any] = {"run": run, "iteration": iteration, "gate": None}
     if header.is_file():
         row["spent"] = _spent(read_json(header))
     return {**_figures(folder), **row}
 
 
 def _figures(folder: Path) -> dict[str, Any]:
-    """What an evaluation measured; figures of a part of the prompts stand under their group."""
+    """What an evaluation measured; figures of a part of the prompts stand under their group.
+
+    ``folder`` is for whoever needs more of it; it is not printed.
+    """
     found = read_model(folder / "metrics.json", Evaluated).model_dump()
     metrics: dict[str, Any] = {}
     for name, metric in found["metrics"].items():
         group, dot, part = name.partition(".")
-        if dot:
-            metrics.setdefault(group, {})[part] = {**metric, "name": part}
+        if dot and group in GROUPS:
+            metrics.setdefault(group, {})[part] = metric
         else:
             metrics[name] = metric
     row: dict[str, Any] = {"model": found["model"], "folder": str(folder)}
@@ -106,18 +121,31 @@ def rows_of(paths: list[Path], published: Sequence[str] = ()) -> list[dict[str, 
     """
     rows: list[dict[str, Any]] = []
     for path in paths:
-        if (path / "metrics.json").is_file():
-            rows.append(evaluation_row(path))
-            continue
-        if not (path / "config.yaml").is_file():
+        found = _rows_in(path)
+        if not found:
             raise UsageError(
-                f"{path}: neither a run nor an evaluation (no config.yaml, no metrics.json); give "
-                "runs/NAME"
+                f"{path}: no model has been evaluated there yet; finish it with the command that "
+                "began it"
             )
-        rows += run_rows(path)
-    if paths and not rows:
-        raise UsageError("no model of these runs has been evaluated yet; finish a run first")
+        rows += found
     return rows + [row for name in published for row in reference_rows(name)]
+
+
+def _rows_in(path: Path) -> list[dict[str, Any]]:
+    if (path / REPORT).is_file():
+        return read_report(path).rows
+    if (path / "metrics.json").is_file():
+        if "benchmark" not in read_json(path / "metrics.json"):
+            raise UsageError(
+                f"{path}: a judge's validation, expected a run or an evaluation; srlm judge "
+                "compare sets validations side by side"
+            )
+        return [evaluation_row(path)]
+    if (path / "config.yaml").is_file():
+        return run_rows(path) if (path / "manifest.json").is_file() else []
+    raise UsageError(
+        f"{path}: neither a run nor an evaluation (no config.yaml, no metrics.json); give runs/NAME"
+    )
 
 
 def rank_rows(rows: Sequence[dict[str, Any]], metric: str, seed: int = 0) -> list[dict[str, Any]]:
@@ -142,6 +170,7 @@ def print_rows(rows: list[dict[str, Any]], form: str) -> None:
     """Prints leaderboard rows on stdout as ``form``, one of ``formats.FORMATS``."""
     from results import leaderboard
 
+    rows = [{key: value for key, value in row.items() if key != "folder"} for row in rows]
     if form == "table":
         from rich.console import Console
 

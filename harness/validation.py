@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -43,7 +42,7 @@ from results.cache import CallCache
 from results.errors import UsageError
 from results.records import Judgment, PairJudgment, Value
 from results.store import RecordFile, write_json
-from results.text import excerpt
+from results.text import excerpt, slug
 from results.weights import text_hash
 
 # What changes no answer may differ when a validation is gone on with: sections and settings.
@@ -138,8 +137,7 @@ class Task:
         del told["judge"]["max_unscored"]
         told["engine"] = without_pace(told["engine"])
         mark = text_hash([told, self.data.sha256, self.engine.identity])[:8]
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", self.spec.name).strip("-.")[:60]
-        return Path("runs") / f"validate-{name}-{mark}"
+        return Path("runs") / f"validate-{slug(self.spec.name)[:60]}-{mark}"
 
     def ask(self, caller: Caller, folder: Path) -> list[Judgment] | list[PairJudgment]:
         """The judge's answers, kept in ``folder``."""

@@ -139,6 +139,16 @@ def unscored(judgments: Sequence[Judgment | PairJudgment]) -> Unscored:
     return Unscored(n=reasons.total(), of=len(judgments), reasons=dict(reasons))
 
 
+def total_unscored(parts: Iterable[Unscored]) -> Unscored:
+    """The sums of several counts."""
+    reasons: Counter[str] = Counter()
+    n = of = 0
+    for part in parts:
+        n, of = n + part.n, of + part.of
+        reasons.update(part.reasons)
+    return Unscored(n=n, of=of, reasons=dict(reasons))
+
+
 def unscored_share(judgments: Sequence[Judgment | PairJudgment]) -> float:
     """Share of judgments without a score, 0 when there are none."""
     return sum(j.status == "unscored" for j in judgments) / len(judgments) if judgments else 0.0

@@ -3,8 +3,9 @@
 In every round the prompts are resampled, all models on the same ones, and the models are ranked
 anew; the interval holds the middle 95 % of a model's places (the percentile bootstrap of ranks:
 Hall and Miller 2009, Using the bootstrap to quantify the authority of an empirical ranking).
-A published row has no prompts to resample: where it has a standard error its figure is drawn from
-the normal distribution with it, independently of the others; where it has none it stays as it is.
+A published row has no prompts to resample: where its win rate has a standard error it is drawn from
+the normal distribution with that, independently of the others. What can be neither resampled nor
+drawn stays as it is in every round, and its own place gets no interval.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from results.stats import Array, cluster_weights, divide
 from results.tables import Row, group_rows
 
 ROUNDS = 2000
-ERRORS = {"win_rate": "standard_error", "lc_win_rate": "lc_standard_error"}
+# Not of the length-controlled win rate: that error holds the coefficients of the fit.
+ERRORS = {"win_rate": "standard_error"}
 CONVENTION = (
     "by {}, 1 is the highest, equal figures share the better place; interval: prompts resampled "
-    "for all models at once, published rows drawn from their standard error"
+    "for all models at once, published win rates drawn from their standard error, what has neither "
+    "held"
 )
-FIXED = "no row of this table has values by prompt or a standard error"
+FIXED = "the row has neither values by prompt nor a standard error of this figure"
 
 
 def ranked(
@@ -53,11 +56,12 @@ def ranked(
         held = [dict(figures(row["metrics"])).get(metric, {}) for row in group]
         there = [place for place, figure in enumerate(held) if figure.get("value") is not None]
         points = np.array([float(held[place]["value"]) for place in there])
-        draws = _draws(
+        draws, moves = _draws(
             metric, points, [group[p] for p in there], [known[id(group[p])] for p in there],
             seed, rounds,
         )  # fmt: skip
-        places = dict(zip(there, _metrics(metric, points, draws, len(group)), strict=True))
+        ranks = _metrics(metric, points, draws, moves, len(group))
+        places = dict(zip(there, ranks, strict=True))
         of_group = [
             {
                 **row,
@@ -76,18 +80,18 @@ def _draws(
     values: Sequence[Sequence[Value] | None],
     seed: int,
     rounds: int,
-) -> Array | None:
-    """(rounds, rows): each row's figure in every round; null where none of them ever moves."""
+) -> tuple[Array, list[bool]]:
+    """(rounds, rows): each row's figure in every round; and which of the rows ever move."""
     own = [[v for v in of_row or () if v.metric == metric] for of_row in values]
     clusters = {name: i for i, name in enumerate(sorted({v.cluster for of in own for v in of}))}
     drawn = np.tile(points, (rounds, 1))
     rng = np.random.default_rng(seed)
-    moves = False
+    moves = [False] * len(rows)
     for at, (row, of_row) in enumerate(zip(rows, own, strict=True)):
         error = _error(row["metrics"], metric)
         if not of_row and error:
             drawn[:, at] = rng.normal(points[at], error, rounds)
-            moves = True
+            moves[at] = True
     if len(clusters) > 1:
         totals = np.zeros((len(clusters), 2 * len(rows)))
         for at, of_row in enumerate(own):
@@ -97,8 +101,8 @@ def _draws(
         for at, of_row in enumerate(own):
             if of_row:
                 drawn[:, at] = divide(sums[:, 2 * at], sums[:, 2 * at + 1])
-                moves = True
-    return drawn if moves else None
+                moves[at] = True
+    return drawn, moves
 
 
 def _error(metrics: Mapping[str, Any], metric: str) -> float | None:
@@ -107,26 +111,26 @@ def _error(metrics: Mapping[str, Any], metric: str) -> float | None:
     return found.get("value")
 
 
-def _metrics(metric: str, points: Array, draws: Array | None, of: int) -> list[Metric]:
-    """The rank of each row, with the interval of its places."""
-    places = _places(points[None])[0] if len(points) else []
-    ends = None
-    if draws is not None:
-        usable = draws[np.isfinite(draws).all(axis=1)]
-        if len(usable):
-            ends = np.quantile(_places(usable), [0.025, 0.975], axis=0, method="inverted_cdf")
+def _metrics(
+    metric: str, points: Array, draws: Array, moves: Sequence[bool], of: int
+) -> list[Metric]:
+    """The rank of each row, with the interval of its places where the row ever moves."""
+    if not len(points):
+        return []
+    usable = draws[np.isfinite(draws).all(axis=1)]
+    ends = np.quantile(_places(usable), [0.025, 0.975], axis=0, method="inverted_cdf")
     return [
         Metric(
             name="rank",
             value=float(place),
-            low=None if ends is None else float(ends[0][at]),
-            high=None if ends is None else float(ends[1][at]),
+            low=float(ends[0][at]) if moves[at] else None,
+            high=float(ends[1][at]) if moves[at] else None,
             n=len(points),
             of=of,
             convention=CONVENTION.format(metric),
-            reason=FIXED if ends is None else None,
+            reason=None if moves[at] else FIXED,
         )
-        for at, place in enumerate(places)
+        for at, place in enumerate(_places(points[None])[0])
     ]
 
 

@@ -10,9 +10,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from results.errors import UsageError, did_you_mean
+from results.records import Metric
 from results.tables import leaderboard_row
 
 FOLDER = Path(__file__).with_name("reference")
+CONVENTION, NO_INTERVAL = "as published", "published without an interval"
 PUBLISHED = "published"  # what stands where our rows name their run
 Figures = dict[str, float | dict[str, float]]
 
@@ -69,7 +71,7 @@ def reference_rows(name: str) -> list[dict[str, Any]]:
             part.benchmark,
             part.judge,
             row.n,
-            row.metrics,
+            _as_metrics(row.metrics, row.n or 0),
             run=PUBLISHED,
             baseline=part.baseline,
             source=found.source,
@@ -77,3 +79,13 @@ def reference_rows(name: str) -> list[dict[str, Any]]:
         for part in found.parts
         for row in part.rows
     ]
+
+
+def _as_metrics(figures: Figures, n: int) -> dict[str, Any]:
+    """Published numbers as metrics; 0 of 0 where it is not said how many prompts there were."""
+    return {
+        name: _as_metrics(dict(value), n)
+        if isinstance(value, dict)
+        else Metric(name=name, value=value, n=n, of=n, convention=CONVENTION, reason=NO_INTERVAL)
+        for name, value in figures.items()
+    }

@@ -50,3 +50,11 @@ def excerpt(value: object, limit: int = 60) -> str:
     shown = value[: 4 * limit] if isinstance(value, str) else repr(value)
     line = one_line(shown)
     return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+def slug(name: str) -> str:
+    """Returns ``name`` as one part of a path: ASCII letters, digits, dot, dash and underscore.
+
+    ``unnamed`` where nothing is left of it.
+    """
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "unnamed"

@@ -21,7 +21,7 @@ from benchmarks.alpaca_eval2.figures import figures, metric_names
 from benchmarks.alpaca_eval2.glm_files import read_gamed
 from benchmarks.alpaca_eval2.official import place, places
 from benchmarks.alpaca_eval2.outputs import generate, read_items, write_outputs
-from benchmarks.alpaca_eval2.stored import LengthControl
+from benchmarks.alpaca_eval2.stored import BASELINE, LengthControl
 from benchmarks.alpaca_eval2.written import write_annotations
 from benchmarks.benchmark import Evaluation, evenly
 from benchmarks.human_data.split import bare_text
@@ -32,7 +32,9 @@ from results.records import Candidate
 from results.store import RecordFile
 from results.weights import text_hash
 
-LEADERBOARD, BASELINE = "weighted_alpaca_eval_gpt4_turbo", "gpt4_1106_preview"  # of AlpacaEval 2.0
+LEADERBOARD = "weighted_alpaca_eval_gpt4_turbo"  # the annotator of AlpacaEval 2.0
+# Of the baseline's outputs, in the order of the 805 prompts.
+BASELINE_HASH = "af3af8fca59aa62c8da482de611d766e39c9fd47351c6e773868e20649f14c13"
 ANNOTATIONS, OUTPUTS = "annotations.json", "model_outputs.json"  # upstream's, in the folder
 
 
@@ -56,6 +58,7 @@ class AlpacaEval2:
     """
 
     name = "alpaca_eval2"
+    own_judge_prompts = True
 
     def __init__(
         self,
@@ -132,13 +135,16 @@ class AlpacaEval2:
         by_prompt = {judgment.prompt_id: judgment for judgment in judged.judgments}
         write_annotations(folder / ANNOTATIONS, found, by_prompt)
         metrics, values = figures(found, judged, self.items, self.parts, self.control, seed)
+        published = self._as_published(judge, judged.discrete)
+        of_preferences = metrics["n_total"].value
         return Evaluation(
-            n=len(self.items),
+            # The published n counts preferences; ours the prompts, whatever became of them.
+            n=int(of_preferences) if published and of_preferences is not None else len(self.items),
             judge=found.annotator,
             metrics=metrics,
             values=values,
             unscored=unscored(judged.judgments),
-            data="" if self._as_published(judge, judged.discrete) else self._hash(),
+            data="" if published else self._hash(),
             judge_is_judged=judge.is_judged,
             baseline=self.baseline,
         )
@@ -160,11 +166,12 @@ class AlpacaEval2:
         """Whether the figures compare with those of the published leaderboard: its 805 prompts, its
         baseline, its annotator and judge. How a model answers is its own affair there.
         """
-        if verdicts or not self._official(judge):
+        if verdicts or not self._official(judge) or self.annotator.name != LEADERBOARD:
             return False
-        asked = sorted(place(item.instruction) or 0 for item in self.items)
-        whole = asked == list(range(len(places())))
-        return whole and (self.annotator.name, self.baseline) == (LEADERBOARD, BASELINE)
+        found = {place(item.instruction): item.baseline for item in self.items}
+        if set(found) != set(places().values()):
+            return False
+        return text_hash([text for _, text in sorted(found.items())]) == BASELINE_HASH
 
     def _judge_name(self, judge: Judge, verdicts: bool) -> str:
         """The annotator's own name only where its published judge judges as published."""

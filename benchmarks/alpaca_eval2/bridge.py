@@ -48,12 +48,8 @@ def bridge(official: Path, other: Path, seed: int = 0) -> dict[str, Any]:
             annotators, or both have the same one.
     """
     old, new = read_annotations(official), read_annotations(other)
-    before, after = _annotator(official, old), _annotator(other, new)
-    if before == after:
-        raise SrlmError(
-            f"{other}: the annotator is {excerpt(before)!r} as in {official}, expected another; "
-            "give annotations of the new judge"
-        )
+    before, after = annotator_of(official, old), annotator_of(other, new)
+    refuse_same(other, before, after)
     pairs, of = _shared(official, old, other, new)
     models = list(dict.fromkeys(pair.model for pair in pairs))
     metrics: dict[str, Any] = {
@@ -101,7 +97,17 @@ def bridge(official: Path, other: Path, seed: int = 0) -> dict[str, Any]:
     }
 
 
-def _annotator(path: Path, found: Sequence[Annotations]) -> str:
+def refuse_same(where: Path | str, before: str, after: str) -> None:
+    """Raises SrlmError where both judges are one."""
+    if before == after:
+        raise SrlmError(
+            f"{where}: the annotator is {excerpt(before)!r} in both, expected another; give "
+            "annotations of the new judge"
+        )
+
+
+def annotator_of(path: Path, found: Sequence[Annotations]) -> str:
+    """The one annotator of a file; SrlmError where there are several."""
     names = list(dict.fromkeys(model.annotator for model in found))
     if len(names) > 1:
         raise SrlmError(

@@ -15,12 +15,18 @@ from results.records import PairJudgment
 def write_annotations(
     path: Path, found: Annotations, judgments: Mapping[str, PairJudgment]
 ) -> None:
-    """Writes the rows with what the judge said, so that upstream can parse it anew.
+    """Writes ``annotation_rows`` to ``path``."""
+    write_json(path, annotation_rows(found, judgments))
 
-    Upstream's time stamps and prices are left out: the same judgments are the same file.
+
+def annotation_rows(
+    found: Annotations, judgments: Mapping[str, PairJudgment]
+) -> list[dict[str, Any]]:
+    """Returns the rows with what the judge said, so that upstream can parse it anew.
+
+    Upstream's time stamps and prices are left out: the same judgments are the same rows.
 
     Args:
-        path: of the file.
         found: the rows.
         judgments: by prompt id.
     """
@@ -40,7 +46,7 @@ def write_annotations(
                 "raw_completion": None if judgment.call is None else _completion(judgment),
             }
         )
-    write_json(path, rows)
+    return rows
 
 
 def _completion(judgment: PairJudgment) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.alpaca_eval2.annotations import read_outputs
@@ -53,6 +53,11 @@ class Match:
     item: Item
     first: str | None
     second: str | None
+
+    @property
+    def played(self) -> bool:
+        """Whether both sides have an answer."""
+        return self.first is not None and self.second is not None
 
     @property
     def cluster(self) -> str:
@@ -118,26 +123,38 @@ def _values(folder: Path) -> tuple[dict[str, str], dict[str, dict[str, float]]]:
 def matched(first: Side, second: Side) -> list[Match]:
     """The prompts with both sides' answers, in the order of ``first``.
 
-    Joined by id where both sides have the same ids for the same texts, else by text.
+    Joined by id where both sides have the same ids for the same texts, else by text. The category
+    is that of ``first``, where it has none that of ``second``.
 
     Raises:
         SrlmError: a side has a prompt that the other lacks, or a text twice.
     """
     if {(i.id, i.prompt) for i in first.items} == {(i.id, i.prompt) for i in second.items}:
-        return [Match(i, first.answers[i.id], second.answers[i.id]) for i in first.items]
-    ours, theirs = _by_text(first), _by_text(second)
-    for one, other, there in ((first, second, theirs), (second, first, ours)):
-        alone = [item.prompt for item in one.items if item.prompt not in there]
-        if alone:
-            raise SrlmError(
-                f"{one.name} has {len(alone)} of {len(one.items)} prompts that {other.name} lacks "
-                f"(the first is {excerpt(alone[0])!r}), expected answers to the same prompts; "
-                "give two sides of one set"
-            )
+        pairs = [(item, item.id) for item in first.items]
+    else:
+        theirs = _by_text(second)
+        _refuse_alone(first, second, theirs)
+        _refuse_alone(second, first, _by_text(first))
+        pairs = [(item, theirs[item.prompt].id) for item in first.items]
+    categories = {item.id: item.category for item in second.items}
     return [
-        Match(item, first.answers[item.id], second.answers[theirs[item.prompt].id])
-        for item in first.items
+        Match(
+            replace(item, category=item.category or categories[other]),
+            first.answers[item.id],
+            second.answers[other],
+        )
+        for item, other in pairs
     ]
+
+
+def _refuse_alone(side: Side, other: Side, there: Mapping[str, Item]) -> None:
+    alone = [item.prompt for item in side.items if item.prompt not in there]
+    if alone:
+        raise SrlmError(
+            f"{side.name} has {len(alone)} of {len(side.items)} prompts that {other.name} lacks "
+            f"(the first is {excerpt(alone[0])!r}), expected answers to the same prompts; give two "
+            "sides of one set"
+        )
 
 
 def _by_text(side: Side) -> dict[str, Item]:

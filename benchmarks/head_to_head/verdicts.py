@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.head_to_head.sides import Match, Side
 from judges.judging import Judge, Response, judge_pairs, judge_responses, unscored
 from judges.pairwise import JudgedPair, Verdict, pair_verdicts
 from judges.pointwise import mean_scores
-from results.errors import UsageError, did_you_mean
+from results.errors import SrlmError, UsageError, did_you_mean
 from results.records import Judgment, PairJudgment, Unscored
 from results.store import RecordFile
 
@@ -34,7 +35,7 @@ def judged(
         folder: for the records; a finalised file is read, not made again.
         seed: of the judge's decoding.
     """
-    open_ = [m for m in matches if m.first is not None and m.second is not None]
+    open_ = [m for m in matches if m.played]
     played = [m for m in open_ if m.first != m.second]
     if judge.spec.kind == "pairwise":
         found, missing = _by_pairs(judge, played, folder, seed)
@@ -50,6 +51,7 @@ def _by_pairs(
     pairs = [JudgedPair(m.item.id, m.item.prompt, m.first or "", m.second or "") for m in played]
     file = RecordFile(folder / JUDGED[1], PairJudgment)
     judgments = judge_pairs(judge, pairs, file, seed)
+    _refuse_others(file, judgments, played)
     return {i: v.verdict for i, v in pair_verdicts(judgments).items()}, unscored(judgments)
 
 
@@ -63,6 +65,7 @@ def _by_scores(
     ]
     file = RecordFile(folder / JUDGED[0], Judgment)
     judgments = judge_responses(judge, responses, file, seed)
+    _refuse_others(file, judgments, played)
     means = {key: score.mean for key, score in mean_scores(judgments, judge.spec).items()}
     found = {
         m.item.id: _higher(means.get((m.item.id, FIRST)), means.get((m.item.id, SECOND)))
@@ -71,9 +74,20 @@ def _by_scores(
     return found, unscored(judgments)
 
 
+def _refuse_others(
+    file: RecordFile[Any], judgments: Sequence[Judgment | PairJudgment], played: Sequence[Match]
+) -> None:
+    """A finalised file is read as it is: it must be about these matches."""
+    if {judgment.prompt_id for judgment in judgments} != {match.item.id for match in played}:
+        raise SrlmError(
+            f"{file.path}: found judgments that are not of the {len(played)} pairs of these "
+            "answers; use another folder, or remove the file"
+        )
+
+
 def by_metric(metric: str, first: Side, second: Side, matches: Sequence[Match]) -> Verdicts:
-    """The side with the higher figure wins; a prompt that one of them has no figure of has no
-    verdict.
+    """The side with the higher figure wins; a prompt that one of them has no answer to or no figure
+    of has no verdict.
 
     Raises:
         UsageError: a side is no evaluation, or has no such figure by prompt.
@@ -86,7 +100,10 @@ def by_metric(metric: str, first: Side, second: Side, matches: Sequence[Match]) 
                 f"--by {metric!r}: {side.name} has no such figure by prompt{meant} (it has {there})"
             )
     ours, theirs = first.values[metric], second.values[metric]
-    return {m.item.id: _higher(ours.get(m.item.id), theirs.get(m.item.id)) for m in matches}
+    return {
+        m.item.id: _higher(ours.get(m.item.id), theirs.get(m.item.id)) if m.played else None
+        for m in matches
+    }
 
 
 def _higher(first: float | None, second: float | None) -> Verdict | None:

@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from backends.engines.caller import Caller
+from backends.engines.openai_chat import OPENAI
 from benchmarks.benchmark import Evaluation, evenly
 from benchmarks.human_data.split import bare_text
 from benchmarks.mt_bench import grading, pairs
@@ -23,7 +24,7 @@ from benchmarks.mt_bench.figures import (
     rating_values,
 )
 from benchmarks.mt_bench.pair_figures import CONVENTIONS, game_metrics, game_values
-from benchmarks.mt_bench.protocol import OTHER_TEMPERATURE, TEMPERATURES
+from benchmarks.mt_bench.protocol import CATEGORY_OF, OTHER_TEMPERATURE, TEMPERATURES
 from benchmarks.mt_bench.questions import (
     Asked,
     Question,
@@ -31,8 +32,8 @@ from benchmarks.mt_bench.questions import (
     read_questions,
     read_references,
 )
-from benchmarks.outside_data import outside_file
-from judges.judging import Judge, unscored
+from benchmarks.outside_data import outside_file, same_bytes
+from judges.judging import Judge, total_unscored, unscored
 from results.errors import UsageError
 from results.records import Judgment, Metric, PairJudgment, Unscored, Value
 from results.stats import ratio_metric
@@ -41,6 +42,8 @@ from results.weights import text_hash
 
 FASTCHAT = "fastchat"  # folder of the same answers and judgments in upstream's form
 ANSWERS = "model_answer.jsonl"
+FILES = ("question.jsonl", "reference_answer/gpt-4.jsonl", "judge_prompts.jsonl")  # FastChat's
+PUBLISHED_JUDGE, PUBLISHED_BY = "gpt-4", ("gpt-4", "gpt-4-0314", "gpt-4-0613")
 RATINGS = ("average", "first_turn", "second_turn")
 _TURNS = {
     "unscored_rate": "share of the answers' turns without a rating",
@@ -66,6 +69,7 @@ class MtBench:
     """
 
     name = "mt_bench"
+    own_judge_prompts = True
 
     def __init__(
         self,
@@ -77,12 +81,14 @@ class MtBench:
         max_tokens: Annotated[int, Field(ge=1)] = 1024,
         pairwise: bool = False,
     ) -> None:
-        self.questions = read_questions(_file(questions, "question.jsonl"))
+        asked = _file(questions, FILES[0])
+        self.questions = read_questions(asked)
         theirs = None
         if references is not None or questions is None:
-            theirs = _file(references, "reference_answer/gpt-4.jsonl")
+            theirs = _file(references, FILES[1])
         self.references = read_references(theirs, self.questions)
-        prompts = _file(judge_prompts, "judge_prompts.jsonl")
+        prompts = _file(judge_prompts, FILES[2])
+        self._files = (asked, theirs, prompts)
         self.graders = read_graders(prompts, "single")
         self.comparers = read_graders(prompts, "pair") if pairwise else {}
         self.answers: Answers | None = None
@@ -152,15 +158,28 @@ class MtBench:
         missing = unscored(judgments)
         if self.comparers:
             rates, more, failed = self._pairs(judge, asked, answers, name, baseline, folder, seed)
-            found, values, missing = found | rates, values + more, _both(missing, failed)
+            found, values, missing = found | rates, values + more, total_unscored((missing, failed))
+        published = self._as_published(judge)
         return Evaluation(
             n=len(self.questions),
-            judge=judge.name,
+            judge=PUBLISHED_JUDGE if published else judge.name,
             metrics=found,
             values=by_question(values),
             unscored=missing,
-            data=self._hash(),
+            data="" if published else self._hash(),
             judge_is_judged=judge.is_judged,
+        )
+
+    def _as_published(self, judge: Judge) -> bool:
+        """Whether the ratings compare with published ones: GPT-4 at its own endpoint, and the files
+        as FastChat has them, byte by byte.
+        """
+        own = {f"openai:{OPENAI}:{name}" for name in PUBLISHED_BY}
+        if judge.caller.engine.identity not in own or len(self.questions) < len(CATEGORY_OF):
+            return False
+        return all(
+            path is not None and same_bytes(path, "mt_bench", name)
+            for path, name in zip(self._files, FILES, strict=True)
         )
 
     def _answers(self, model: Caller, folder: Path, seed: int) -> Answers:
@@ -230,10 +249,3 @@ def _turn_values(
         Value(prompt_id=i, metric=name, num=num, cluster=i, category=category[i])
         for name, i, num in found
     ]
-
-
-def _both(first: Unscored, second: Unscored) -> Unscored:
-    reasons = dict(first.reasons)
-    for reason, n in second.reasons.items():
-        reasons[reason] = reasons.get(reason, 0) + n
-    return Unscored(n=first.n + second.n, of=first.of + second.of, reasons=reasons)

@@ -1,5 +1,5 @@
 """srlm: the files of others that benchmarks need: where they come from and where they lie."""
 
-from benchmarks.outside_data.folder import outside_file
+from benchmarks.outside_data.folder import outside_file, same_bytes
 
-__all__ = ["outside_file"]
+__all__ = ["outside_file", "same_bytes"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -173,3 +174,9 @@ def outside_file(name: str, file: str) -> Path:
             f"srlm data fetch {name}"
         )
     return path
+
+
+def same_bytes(path: Path, name: str, file: str) -> bool:
+    """Whether ``path`` holds what the table says of a file of the entry ``name``, by its hash."""
+    wanted = find_data(name).find(file).sha256
+    return wanted is not None and hashlib.sha256(path.read_bytes()).hexdigest() == wanted

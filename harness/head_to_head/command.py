@@ -79,20 +79,34 @@ def _do(arguments: argparse.Namespace) -> int:
         found = compare(task, folder, display)
     form = "json" if arguments.json else arguments.format
     if form == "json":
-        print(json.dumps(found, indent=2, default=_plain))
+        document = {"rows": found.rows, "disagreements": found.disagreements}
+        print(json.dumps(document, indent=2))
+    elif form == "table":
+        print_rows(found.rows, form)
+        _print_disagreements(found.disagreements)
     else:
-        print_rows(found["rows"], form)
-        if form == "table":
-            _print_disagreements(found["disagreements"])
+        print_rows([*found.rows, *map(as_row, found.disagreements)], form)
     print(f"kept in {folder}", file=sys.stderr)
     most = task.config.judge.max_unscored
-    return max(of_unscored(Unscored(**row["unscored"]), most) for row in found["rows"])
+    return max(of_unscored(Unscored(**row["unscored"]), most) for row in found.rows)
 
 
-def _plain(value: object) -> Any:
-    from results.leaderboard import as_json
+def as_row(found: dict[str, Any]) -> dict[str, Any]:
+    """A disagreement as a row of a table of its own, for the formats that hold rows alone."""
+    from results.tables import leaderboard_row
 
-    return as_json(value)
+    counts = {
+        f"{first}, {second}": found["table"][first][second]
+        for first in found["table"]
+        for second in found["table"]
+    }
+    return leaderboard_row(
+        f"{found['second']}, against {found['first']}",
+        "head_to_head, two judges",
+        None,
+        found["n"],
+        {**found["metrics"], "verdicts": counts},
+    )
 
 
 def _print_disagreements(found: list[dict[str, Any]]) -> None:

@@ -13,28 +13,27 @@ from backends.engines.caller import Answer, Caller
 from backends.engines.engine import GenerateConfig, Request, check_ready
 from benchmarks.head_to_head.disagreement import Disagreement, disagreement
 from benchmarks.head_to_head.figures import contest_metrics
-from benchmarks.head_to_head.sides import Item, Match, Side, match_hash, matched
+from benchmarks.head_to_head.sides import Match, Side, match_hash, matched
 from benchmarks.head_to_head.verdicts import JUDGED, by_metric, judged
 from harness.called import Called, callers
 from harness.display import Display
-from harness.failed_calls import reopen, reopen_failed
+from harness.failed_calls import failed_calls, reopen, reopen_failed
 from harness.folder import claim
-from harness.head_to_head.report import Said, refuse_other, write_report
-from harness.head_to_head.task import FREE, HeadToHeadConfig, Task
+from harness.head_to_head.report import REPORT, Report, Said, refuse_other
+from harness.head_to_head.task import FREE, Task
 from judges.judging import Judge
 from results.records import Candidate, Message
-from results.store import RecordFile
+from results.store import RecordFile, write_json
 from results.tables import leaderboard_row
 
 SIDES = ("a", "b")  # folders of the answers of sides that are models
 
 
-def compare(task: Task, folder: Path, display: Display) -> dict[str, Any]:
+def compare(task: Task, folder: Path, display: Display) -> Report:
     """Asks, judges, measures, and keeps all of it in ``folder``; goes on where it was.
 
     Returns:
-        ``{"rows": [...], "disagreements": [...]}``: a row for each judge, and how far each two of
-        them (those of earlier comparisons too) agree.
+        A row for each judge, and how far each two of them (those of earlier comparisons too) agree.
     """
     config = task.config
     for called in task.models:
@@ -43,54 +42,51 @@ def compare(task: Task, folder: Path, display: Display) -> dict[str, Any]:
     if again := _reopen(folder):
         display.note(f"{again} calls that failed are made again")
     with callers(folder, task.models, config.budget, display) as opened:
-        rest = list(opened)
+        by_model = dict(zip(map(id, task.models), opened, strict=True))
         sides = [
-            _answered(side, rest.pop(0), task.items, folder / word, config, display)
+            _answered(side, by_model[id(side)], task, folder / word, display)
             if isinstance(side, Called)
             else side
             for word, side in zip(SIDES, task.sides, strict=True)
         ]
         first, second = sides
         matches = matched(first, second)
+        data = match_hash(matches)
+        for path, report in zip(task.asked.others, task.earlier, strict=True):
+            refuse_other(path, report, data)
         said = [
             Said(f"by {metric}", False, by_metric(metric, first, second, matches))
             for metric in config.by
         ]
         if task.judge is not None:
-            said.append(_asked_judge(task, rest[0], sides, matches, folder, display))
-    data = match_hash(matches)
-    rows = [_row(folder, one, first, second, matches, data, config.seed) for one in said]
-    for path, report in zip(task.asked.others, task.earlier, strict=True):
-        refuse_other(path, report, data)
+            judge = by_model[id(task.judge)]
+            said.append(_asked_judge(task, judge, sides, matches, folder, display))
     earlier = [one for report in task.earlier for one in report.verdicts()]
     table = [
         disagreement((x.judge, y.judge), matches, x.verdicts, y.verdicts, config.seed)
         for x, y in combinations([*earlier, *said], 2)
     ]
-    write_report(folder, data, said)
-    return {"rows": rows, "disagreements": [as_json(found) for found in table]}
+    rows = [_row(folder, one, first, second, matches, data, config.seed) for one in said]
+    report = Report.of(data, said, rows, [described(found) for found in table])
+    write_json(folder / REPORT, report.model_dump())
+    return report
 
 
 def _reopen(folder: Path) -> int:
-    """Opens what has failed calls in it; returns how many they are. Where an answer was missing,
-    its match was not judged, so the judgments are opened too.
+    """Opens what has failed calls in it; returns how many they are. Where an answer is missing, its
+    match was not judged, so the judgments are opened too, and first: a kill in between leaves the
+    failed answers to be found again.
     """
-    answers = sum(reopen_failed(folder / side) for side in SIDES)
-    for path in (folder / name for name in JUDGED) if answers else ():
-        if path.exists():
-            reopen(path, lambda line: True)
-    return answers + reopen_failed(folder)
+    if any(failed_calls(folder / side) for side in SIDES):
+        for path in (folder / name for name in JUDGED):
+            if path.exists():
+                reopen(path, lambda line: True)
+    return sum(reopen_failed(folder / side) for side in SIDES) + reopen_failed(folder)
 
 
-def _answered(
-    side: Called,
-    caller: Caller,
-    items: Sequence[Item],
-    folder: Path,
-    config: HeadToHeadConfig,
-    display: Display,
-) -> Side:
+def _answered(side: Called, caller: Caller, task: Task, folder: Path, display: Display) -> Side:
     """The model's answers, one user message each, kept in ``folder``."""
+    items, config = task.items, task.config
     display.start(side.name, "answers", len(items))
     file = RecordFile(folder / "outputs.jsonl", Candidate)
 
@@ -101,6 +97,8 @@ def _answered(
     how = config.decoding
     decoding = GenerateConfig(how.temperature, how.top_p, how.max_tokens, (), config.seed)
     records = collect(file, caller, asked, decoding, record)
+    if side is not task.judge:
+        side.engine.close()  # two models at most hold their weights at a time
     failed = sum(r.finish_reason == "error" for r in records)
     display.finish(side.name, "answers", f"{len(records)}, {failed} failed")
     answers = {r.prompt_id: None if r.finish_reason == "error" else r.text for r in records}
@@ -153,7 +151,7 @@ def _row(
     )
 
 
-def as_json(found: Disagreement) -> dict[str, Any]:
+def described(found: Disagreement) -> dict[str, Any]:
     """A disagreement as JSON data."""
     return {
         **asdict(found),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,8 +14,8 @@ from benchmarks.head_to_head.verdicts import Verdicts
 from judges.pairwise import Verdict
 from results.errors import UsageError
 from results.files import read_model
+from results.leaderboard import as_json
 from results.records import Unscored
-from results.store import write_json
 
 REPORT = "head_to_head.json"
 
@@ -38,21 +40,32 @@ class Kept(BaseModel):
 
 
 class Report(BaseModel):
-    """All verdicts of a comparison; ``data`` is the hash of what they are about."""
+    """A comparison: leaderboard rows, how far each two judges agree, and all verdicts; ``data`` is
+    the hash of what they are about.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     data: str
+    rows: list[dict[str, Any]]
+    disagreements: list[dict[str, Any]]
     said: list[Kept]
+
+    @classmethod
+    def of(
+        cls,
+        data: str,
+        said: Sequence[Said],
+        rows: Sequence[dict[str, Any]],
+        disagreements: Sequence[dict[str, Any]],
+    ) -> Report:
+        """With metrics as JSON data."""
+        plain = json.loads(json.dumps([list(rows), list(disagreements)], default=as_json))
+        kept = [Kept(judge=s.judge, is_judged=s.is_judged, verdicts=s.verdicts) for s in said]
+        return cls(data=data, rows=plain[0], disagreements=plain[1], said=kept)
 
     def verdicts(self) -> list[Said]:
         """One for each judge."""
         return [Said(one.judge, one.is_judged, dict(one.verdicts)) for one in self.said]
-
-
-def write_report(folder: Path, data: str, said: Sequence[Said]) -> None:
-    """Keeps the verdicts in ``folder``."""
-    kept = [Kept(judge=s.judge, is_judged=s.is_judged, verdicts=s.verdicts) for s in said]
-    write_json(folder / REPORT, Report(data=data, said=kept).model_dump())
 
 
 def read_report(folder: Path) -> Report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,16 +24,14 @@ from benchmarks.head_to_head.verdicts import by_metric
 from benchmarks.registry import open_benchmark
 from harness.called import MODEL, PACE, Called, open_called, without_pace
 from harness.config import Budget, Decoding, Section
-from harness.evaluating import EvaluationJudge
+from harness.evaluating import EvaluationJudge, read_evaluated
 from harness.head_to_head.report import read_report, refuse_other
 from harness.recipe import checked, read_overrides
-from harness.stages.evaluation import METRICS
+from harness.stages.evaluation import named
 from harness.stages.prompts import read_prompt_file
 from judges.pointwise import cluster_of
 from judges.spec import load_spec, with_draws
 from results.errors import UsageError
-from results.files import read_model
-from results.records import Evaluated
 from results.weights import text_hash
 
 FREE = ("budget", "judge.max_unscored",
@@ -45,6 +44,13 @@ class PairJudge(EvaluationJudge):
     spec: str = "pairwise"
 
 
+class AnswerDecoding(Decoding):
+    """As AlpacaEval asks its models, but for the temperature of each."""
+
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_tokens: int = Field(default=2048, ge=1)
+
+
 class Settings(Section):
     """What may be told by ``key.sub=value``: ``a`` and ``b`` (options of the engines of sides that
     are models), ``decoding`` (of their answers), ``judge``, ``budget``.
@@ -52,7 +58,7 @@ class Settings(Section):
 
     a: dict[str, Any] = Field(default_factory=dict)
     b: dict[str, Any] = Field(default_factory=dict)
-    decoding: Decoding = Decoding(top_p=1.0, max_tokens=2048)
+    decoding: AnswerDecoding = AnswerDecoding()
     judge: PairJudge = PairJudge()
     budget: Budget = Budget()
 
@@ -98,6 +104,11 @@ class Task:
     def __init__(self, asked: Asked, overrides: list[str]) -> None:
         settings = checked(Settings, read_overrides(overrides), Path("head-to-head"))
         self.asked, judge = asked, settings.judge
+        if asked.judge is None and judge.model_fields_set:
+            raise UsageError(
+                f"judge.{min(judge.model_fields_set)}: is of a judge, and there is none; give "
+                "--judge ENGINE:NAME or leave it out"
+            )
         if asked.judge is None and not asked.by:
             raise UsageError(
                 "head-to-head: found no judge, expected --judge ENGINE:NAME, or --by METRIC of two "
@@ -110,19 +121,22 @@ class Task:
                 ("B", asked.second, settings.b),
             )
         ]
-        if self.sides[0].name == self.sides[1].name:  # M3 of two runs
-            self.sides = [
-                replace(side, name=name)
-                for side, name in zip(self.sides, (asked.first, asked.second), strict=True)
-            ]
+        self.sides = _told_apart(self.sides, (asked.first, asked.second))
         self.items = self._items(asked)
         self.judge = self.spec = None
         if asked.judge is not None:
-            self.judge = open_called("--judge", asked.judge, judge.options, settings.budget)
+            self.judge = open_called(
+                "--judge", asked.judge, judge.options, settings.budget, called_of(self.sides)
+            )
             self.spec = with_draws(load_spec(judge.spec), judge.draws)
             judge = judge.model_copy(update={"options": self.judge.options})
         self.earlier = [read_report(path) for path in asked.others]
         stored = [side for side in self.sides if isinstance(side, Side)]
+        if len(stored) == 2 and settings.decoding.model_fields_set:
+            raise UsageError(
+                f"decoding.{min(settings.decoding.model_fields_set)}: is of sides that are MODELs, "
+                "and both are stored answers; leave it out"
+            )
         if len(stored) == 2:  # what is wrong with them shows before the folder is taken
             found = matched(*stored)
             for path, report in zip(asked.others, self.earlier, strict=True):
@@ -177,9 +191,11 @@ class Task:
 
     @property
     def models(self) -> list[Called]:
-        """All that will be called."""
-        found = [side for side in self.sides if isinstance(side, Called)]
-        return found if self.judge is None else [*found, self.judge]
+        """All that will be called, each once."""
+        found = called_of(self.sides)
+        if self.judge is not None and not any(self.judge is side for side in found):
+            found.append(self.judge)
+        return found
 
     def hashes(self) -> dict[str, str]:
         """Of everything that the configuration points at."""
@@ -204,6 +220,25 @@ class Task:
         return Path("runs") / f"head-to-head-{text_hash([told, self.hashes()])[:8]}"
 
 
+def called_of(sides: Sequence[Side | Called]) -> list[Called]:
+    """Those of the sides that are models."""
+    return [side for side in sides if isinstance(side, Called)]
+
+
+def _told_apart(sides: Sequence[Side | Called], words: Sequence[str]) -> list[Side | Called]:
+    """The sides under names that differ: M3 of two runs, one name at two servers."""
+    if sides[0].name != sides[1].name:
+        return list(sides)
+    if words[0] != words[1]:
+        return [replace(side, name=word) for side, word in zip(sides, words, strict=True)]
+    return [
+        replace(side, name=named(side.name, side.engine.identity))
+        if isinstance(side, Called)
+        else replace(side, name=f"{side.name} ({letter})")
+        for side, letter in zip(sides, "AB", strict=True)
+    ]
+
+
 def read_folder(folder: Path) -> Side:
     """The answers of an evaluation: of ``srlm eval``, or of a model of a run.
 
@@ -211,12 +246,7 @@ def read_folder(folder: Path) -> Side:
         UsageError: it is no evaluation.
         SrlmError: it keeps no single answers.
     """
-    if not (folder / METRICS).is_file():
-        raise UsageError(
-            f"{folder}: no evaluation (no {METRICS}); give a folder of srlm eval, or "
-            "RUN/iter_K/evaluation"
-        )
-    found = read_model(folder / METRICS, Evaluated)
+    found = read_evaluated(folder)
     name, options = _benchmark(folder)
     benchmark = open_benchmark(name, options)
     texts = dict(benchmark.prompt_texts()) if isinstance(benchmark, HasPromptTexts) else {}

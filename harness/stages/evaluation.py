@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backends.engines.caller import Caller
-from benchmarks.benchmark import Benchmark
+from benchmarks.benchmark import Benchmark, own_prompts
 from harness.run import Run
 from judges.judging import Judge
 from judges.spec import describe
@@ -72,7 +72,7 @@ def measure(
         data=result.data,
         judge=result.judge,
         judge_is_judged=result.judge_is_judged,
-        judge_spec=None if judge is None else describe(judge.spec),
+        judge_spec=None if judge is None or own_prompts(benchmark) else describe(judge.spec),
         judge_model=None if judge is None else judge.name,
         baseline=result.baseline or opponent.name,
         n=result.n,

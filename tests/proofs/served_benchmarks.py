@@ -134,13 +134,14 @@ def stored(out: Path) -> int:
         return cache.count()
 
 
-def told(found: Killed, relay: Relay, judge: FakeServer) -> None:
+def told(found: Killed, planned: int, relay: Relay, judge: FakeServer) -> None:
     """What the kills cost."""
     again = sum(n - 1 for n in (*relay.answered.values(), *judge.answered.values()))
     print(f"- {found.kills} kills; {len(relay.answered)} answers, {len(judge.answered)} judgments")
     print(
         f"- {found.lost} answers were not on the disk when it was killed, {again} are asked again"
     )
+    shows("killed as often as planned", found.kills == planned)
     shows("no call is made again whose answer was on the disk", again == found.lost)
 
 
@@ -185,7 +186,7 @@ def prove(relay: Relay, judge: FakeServer, base: Path) -> None:
              f"options.baseline_outputs={baseline_outputs(instructions)}",
              "options.max_tokens=64", *common]  # fmt: skip
     at = [PROMPTS // 3, PROMPTS + PROMPTS // 3]
-    told(evaluated(words, FOLDER / "alpaca", relay, judge, at), relay, judge)
+    told(evaluated(words, FOLDER / "alpaca", relay, judge, at), len(at), relay, judge)
     shows("every prompt is asked for, every pair judged",
           len(relay.answered) == len(judge.answered) == PROMPTS)  # fmt: skip
     one = judge.bodies[0]
@@ -203,7 +204,7 @@ def prove(relay: Relay, judge: FakeServer, base: Path) -> None:
              str(FOLDER / "opponent")]  # fmt: skip
     turns = 2 * QUESTIONS
     at = [turns // 2, turns + turns // 2, 2 * turns + turns]
-    told(evaluated(words, FOLDER / "mt", relay, judge, at), relay, judge)
+    told(evaluated(words, FOLDER / "mt", relay, judge, at), len(at), relay, judge)
     second = [b for b in relay.bodies[asked:] if len(b["messages"]) == 3]
     roles = {tuple(m["role"] for m in b["messages"]) for b in second}
     shows("the second turn comes after the first and the model's answer",
