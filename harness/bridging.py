@@ -81,10 +81,10 @@ class Task:
         told = settings.judge
         self.path = annotations
         stored = read_annotations(annotations)
-        self.found = sampled(stored, told.sample)
         self.annotator = load_annotator(told.annotator)
         self.judge = open_called("--bridge", judge, told.options, settings.budget)
         refuse_same(annotations, annotator_of(annotations, stored), self.name)
+        self.found = sampled(stored, told.sample)
         told = told.model_copy(update={"options": self.judge.options})
         self.config = BridgeConfig(
             judge=told,

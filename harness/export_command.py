@@ -23,9 +23,7 @@ def add(commands: Any) -> None:
         "folders", nargs="+", type=Path, metavar="DIR", help="run and evaluation folders"
     )
     command.add_argument("--to", required=True, choices=TO)
-    command.add_argument(
-        "--out", type=Path, help="folder (default: export/FORMAT in the first DIR)"
-    )
+    command.add_argument("--out", type=Path, help="folder (default: FIRST_DIR/export/FORMAT)")
     command.set_defaults(do=_do)
 
 

@@ -26,7 +26,7 @@ from backends.engines.engine import (
     TokenLogprobs,
     Usage,
 )
-from backends.engines.openai_chat import OpenAIEngine
+from backends.engines.openai_chat import OPENAI, OpenAIEngine
 from benchmarks.alpaca_eval2 import stored
 from benchmarks.alpaca_eval2.annotator import load_annotator, order
 from benchmarks.alpaca_eval2.benchmark import AlpacaEval2
@@ -632,3 +632,26 @@ def test_the_published_figure_comes_out_of_the_published_answers(world: World) -
     lc = found.metrics["lc_win_rate"]
     assert 100 * lc.value == pytest.approx(float(theirs["length_controlled_winrate"]), abs=0.16)
     assert lc.low < lc.value < lc.high
+
+
+def test_whose_figures_stand_with_published_ones(cache: CallCache, tmp_path: Path) -> None:
+    path = real_data("alpaca_eval", "reference", "gpt4_1106_preview_model_outputs.json.gz")
+
+    def judge(identity: str) -> Judge:
+        engine = FakeEngine("x")
+        engine.identity = identity
+        return Judge(load_spec("additive5"), Caller(engine, cache), "openai:judge", False)
+
+    official = judge(f"openai:{OPENAI}:gpt-4-1106-preview")
+    whole = AlpacaEval2(str(path))
+    assert whole._as_published(official, False)
+    assert not whole._as_published(official, True)  # verdicts alone
+    assert not whole._as_published(judge("openai:x:gpt-4-1106-preview"), False)
+    assert not AlpacaEval2(str(path), limit=804)._as_published(official, False)
+    with gzip.open(path) as file:
+        rows = json.load(file)
+    strange = [{**rows[0], "instruction": "another"}, *rows[1:]]
+    other = [{**rows[0], "output": "another"}, *rows[1:]]
+    for changed in (strange, other):
+        found = AlpacaEval2(str(write(tmp_path / "changed.json", changed)))
+        assert not found._as_published(official, False)

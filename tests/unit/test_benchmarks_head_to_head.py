@@ -97,6 +97,13 @@ def test_sides_are_joined_by_id_or_by_text() -> None:
     assert len(matched(twice, twice)) == 2
 
 
+def test_the_category_is_that_of_whoever_has_one() -> None:
+    first = Side("A", [Item("1", "x"), Item("2", "y", "p")], {"1": "", "2": ""})
+    second = Side("B", [Item("q", "y"), Item("r", "x", "k")], {"q": "", "r": ""})
+    assert [m.item.category for m in matched(first, second)] == ["k", "p"]
+    assert [m.item.category for m in matched(second, first)] == ["p", "k"]
+
+
 def test_by_metric() -> None:
     items = [Item("1", "x"), Item("2", "y"), Item("3", "z")]
     answers: dict[str, str | None] = {"1": "", "2": "", "3": ""}
@@ -104,6 +111,9 @@ def test_by_metric() -> None:
     second = Side("B", items, answers, values={"score": {"1": 3.0, "2": 0.3}})
     of = matched(first, second)
     assert by_metric("score", first, second, of) == {"1": "loss", "2": "tie", "3": None}
+    silent = Side("A", items, {**answers, "1": None}, values=first.values)
+    of = matched(silent, second)
+    assert by_metric("score", silent, second, of)["1"] is None  # a failed call is no loss
     with pytest.raises(UsageError, match=r"no such figure by prompt; did you mean 'score'\?"):
         by_metric("scores", first, second, of)
 
@@ -256,6 +266,8 @@ def test_what_is_refused(server: FakeServer, capsys: pytest.CaptureFixture[str])
         (words(server, a, "openai:writer", "--by", "x"), "takes two evaluation folders"),
         (words(server, "x", "."), ".: no evaluation"),
         (words(server, a, b, "judge.spek=x"), "did you mean 'spec'?"),
+        (words(server, a, b, "decoding.temperature=1"), "both are stored answers"),
+        (["head-to-head", "x", "x", "--by", "oracle_score", "judge.draws=2"], "there is none"),
         (words(server, a, b, "--with", "x"), "no comparison"),
     ]
     for said, wrong in cases:
@@ -270,3 +282,70 @@ def test_side_of_file_reads_what_upstream_writes() -> None:
     a, _ = files()
     side = side_of_file(Path(a))
     assert (side.name, len(side.items), side.items[0].category) == ("A", 4, "koala")
+
+
+def test_one_setting_of_decoding_keeps_the_others(server: FakeServer) -> None:
+    a, _ = files()
+    said = words(server, "openai:writer", a, f"a.base_url={server.url}", "--out", "h")
+    assert main([*said, "decoding.temperature=1.5"]) == 0
+    asked = [b for b in server.bodies if b["model"] == "writer"]
+    limits = {b.get("max_tokens") or b.get("max_completion_tokens") for b in asked}
+    assert limits == {2048} and {b["temperature"] for b in asked} == {1.5}
+
+
+def test_a_kill_while_failed_answers_are_opened_loses_no_verdict(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = {"is": True}
+
+    def fault(body: dict[str, Any], attempt: int) -> str | None:
+        return "400" if broken["is"] and last_text(body) == "two" else None
+
+    a, _ = files()
+    with FakeServer(models=("writer", "judge"), reply=likes_short, fault=fault) as server:
+        said = words(server, "openai:writer", a, f"a.base_url={server.url}", "--out", "h")
+        assert main(said) == 0
+        broken["is"] = False
+
+        def killed(folder: Path) -> int:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr("harness.head_to_head.compare.reopen_failed", killed)
+            assert main(said) == 130
+        capsys.readouterr()
+        assert main(said) == 0
+        (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["metrics"]["win_rate"]["n"] == 4
+
+
+def test_two_models_of_one_name_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    a, _ = files()
+    with (
+        FakeServer(models=("writer", "judge"), reply=likes_short) as one,
+        FakeServer(models=("writer",), reply=lambda body: "no") as two,
+    ):
+        said = words(one, "openai:writer", "openai:writer", "--prompts", a, "--out", "h",
+                     f"a.base_url={one.url}", f"b.base_url={two.url}")  # fmt: skip
+        assert main(said) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["model"] != row["baseline"]
+    assert {row["model"][:14], row["baseline"][:14]} == {"openai:writer "}
+    assert row["metrics"]["loss_share"]["value"] == 1.0  # "no" is shorter than any question
+
+
+def test_a_comparison_stands_in_a_leaderboard(
+    server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluated(server, "--out", "x", "--name", "X")
+    evaluated(server, "--out", "y", "--name", "Y", "--seed", "1")
+    assert main(words(server, "x", "y", "--by", "oracle_score", "--out", "h")) == 0
+    capsys.readouterr()
+    assert main(["leaderboard", "h", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["judge"] for row in rows] == ["by oracle_score", "pairwise on openai:judge"]
+    for form in ("md", "csv", "latex", "html"):
+        said = [w for w in words(server, "x", "y", "--by", "oracle_score", "--out", "h")
+                if w != "--json"]  # fmt: skip
+        assert main([*said, "--format", form]) == 0
+        assert "against by oracle" in capsys.readouterr().out

@@ -14,6 +14,7 @@ import pytest
 
 from backends.engines.caller import Caller
 from backends.engines.engine import Completion, GenerateConfig, Request
+from backends.engines.openai_chat import OPENAI
 from benchmarks.benchmark import Evaluation
 from benchmarks.mt_bench import stored, stored_pairs
 from benchmarks.mt_bench.benchmark import MtBench
@@ -386,7 +387,7 @@ def test_pairs_in_both_orders(world: World) -> None:
     benchmark = MtBench(**world.options, pairwise=True)
     assert list(found.metrics) == list(benchmark.metrics(True))
     assert "win_rate" not in benchmark.metrics(False)
-    assert found.data != world.evaluate(place="single").data
+    assert found.data == world.evaluate(place="single").data  # ratings compare all the same
     figures = {name: found.metrics[name].value for name in found.metrics if "rate" in name}
     assert figures == {"win_rate": 6 / 8, "loss_rate": 0, "win_rate_adjusted": 7 / 8,
                        "unscored_rate": 0}  # fmt: skip
@@ -508,3 +509,25 @@ def test_questions_without_a_reference_need_no_file(world: World) -> None:
     assert len(world.model.calls) == len(world.judge.calls) == 3
     assert math.isclose(found.metrics["average"].value or 0, 7)
     assert (found.metrics["second_turn"].n, found.metrics["second_turn"].of) == (1, 1)
+
+
+def test_ratings_by_gpt_4_of_fastchats_own_files_stand_with_published_ones(
+    world: World, cache: CallCache
+) -> None:
+    folder = real_data("mt_bench", "fastchat")
+    files = {
+        "questions": str(folder / "mt_bench" / "question.jsonl"),
+        "references": str(folder / "mt_bench" / "reference_answer" / "gpt-4.jsonl"),
+        "judge_prompts": str(folder / "judge_prompts.jsonl"),
+    }
+
+    def judge(identity: str) -> Judge:
+        engine = FakeEngine("x")
+        engine.identity = identity
+        return Judge(load_spec("additive5"), Caller(engine, cache), "openai:gpt-4-0613", False)
+
+    official = judge(f"openai:{OPENAI}:gpt-4-0613")
+    assert MtBench(**files)._as_published(official)
+    assert not MtBench(**files)._as_published(judge("openai:http://localhost/v1:gpt-4-0613"))
+    assert not MtBench(**files).smaller(40)._as_published(official)
+    assert not MtBench(**files | {"questions": world.options["questions"]})._as_published(official)

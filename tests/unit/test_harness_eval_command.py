@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -144,24 +145,77 @@ def test_a_bridge_asks_a_judge(
                  "--bridge", "openai:new", f"judge.options.base_url={server.url}", "--json",
                  "--out", str(tmp_path / "b")]  # fmt: skip
         assert main([*words, "--plan"]) == 0
-        assert json.loads(capsys.readouterr().out)["total"]["calls"] == 3
+        assert json.loads(capsys.readouterr().out)["total"]["calls"] == 2
         assert server.bodies == [] and not (tmp_path / "b").exists()
         assert main(words) == 0
         found = json.loads(capsys.readouterr().out)
-        assert len(server.bodies) == 3
+        assert len(server.bodies) == 2  # c has no stored preference: nothing to compare it with
         assert found["bridge"] == "weighted_alpaca_eval_gpt4_turbo by openai:new"
         assert found["judge"] == "judge"
-        # c has no stored preference, so two pairs are compared.
-        assert (found["n"], found["unscored"]["of"]) == (2, 3)
+        assert (found["n"], found["unscored"]["of"]) == (2, 2)
         shares = [row["preference"] - 1 for row in json.loads((tmp_path / "b" / "annotations.json")
                   .read_text())]  # fmt: skip
-        expected = sum(shares[:2]) / 2 - (1.0 + 0.5) / 2
+        expected = sum(shares) / 2 - (1.0 + 0.5) / 2
         assert found["metrics"]["offset"]["value"] == pytest.approx(expected)
         assert main(words) == 0
-        assert json.loads(capsys.readouterr().out) == found and len(server.bodies) == 3
+        assert json.loads(capsys.readouterr().out) == found and len(server.bodies) == 2
         assert main([*words[:-1], str(tmp_path / "one"), "judge.sample=1"]) == 0
         assert json.loads(capsys.readouterr().out)["n"] == 1
-        assert len(server.bodies) == 4
+        assert len(server.bodies) == 3
         assert main([*words[:-2], "judge.sample=0"]) == 2
         assert main([*words[:-2], "--judge", "openai:new"]) == 2
     assert "takes no judge" in capsys.readouterr().err
+
+
+def test_a_bridge_of_several_models_takes_the_same_prompts(tmp_path: Path) -> None:
+    from benchmarks.alpaca_eval2.annotations import read_annotations
+    from benchmarks.alpaca_eval2.rejudged import sampled
+
+    first = [row(f"p{i}", 1.0 + (i % 2), generator_2="a") for i in range(20)]
+    second = [row(f"p{i}", None if i == 3 else 1.0, generator_2="b") for i in range(1, 20)]
+    found = read_annotations(write(tmp_path / "two.json", first + second))
+    few = sampled(found, 5)
+    assert [[r.instruction for r in model.rows] for model in few] == [
+        [r.instruction for r in few[0].rows]
+    ] * 2
+    assert len(few[0].rows) == 5
+    assert [len(model.rows) for model in sampled(found, None)] == [20, 18]
+
+
+@pytest.mark.parametrize(
+    ("rows", "wrong"),
+    [
+        ([row("a", 1.0), row("b", 1.0, annotator="other", generator_2="m")], "annotators"),
+        ([row("a", 1.0, annotator="weighted_alpaca_eval_gpt4_turbo by openai:new")], "in both"),
+        ([row("a", None)], "found no prompt with a preference"),
+    ],
+)
+def test_a_bridge_is_refused_before_a_call(
+    rows: list[dict[str, Any]], wrong: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("alpaca_eval", reason="alpaca-eval is not installed")
+    path = write(tmp_path / "x.json", rows)
+    words = ["eval", "--benchmark", "alpaca_eval2", "--annotations", str(path), "--bridge",
+             "openai:new", "--out", str(tmp_path / "b")]  # fmt: skip
+    assert main(words) in (1, 2)
+    assert wrong in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_judge_without_probabilities_is_named_so_for_all_models(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("alpaca_eval", reason="alpaca-eval is not installed")
+    from tests.fake_server import FakeServer
+
+    same = "the baseline's answer"  # of model b: it is never judged, so nobody can tell there
+    rows = [row("p", 1.2, generator_2="a"), row("p", 1.5, generator_2="b", output_2=same)]
+    path = write(tmp_path / "x.json", rows)
+    with FakeServer(models=("new",), reply=lambda body: "m") as server:
+        words = ["eval", "--benchmark", "alpaca_eval2", "--annotations", str(path), "--bridge",
+                 "openai:new", f"judge.options.base_url={server.url}", "--json", "--out",
+                 str(tmp_path / "b")]  # fmt: skip
+        assert main(words) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["bridge"] == "weighted_alpaca_eval_gpt4_turbo by openai:new (discrete)"
+    assert found["n"] == 2

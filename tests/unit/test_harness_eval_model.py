@@ -78,7 +78,10 @@ def test_alpaca_eval(
     for name in ("win_rate", "discrete_win_rate"):
         assert again["metrics"][name] == row["metrics"][name]
     parts = [found["metrics"]["datasets"]["koala"] for found in (row, again)]
-    assert [{**part, "convention": ""} for part in parts[:1]] == [{**parts[1], "convention": ""}]
+    assert [part["name"] for part in parts] == ["datasets.koala", "koala"]
+    for key in ("value", "low", "high", "n", "of"):
+        assert parts[0][key] == parts[1][key]
+    assert (row["judge_spec"], row["judge_model"]) == (None, "openai:judge")  # its own prompts
     assert main(["leaderboard", "e", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == [row]
 
@@ -206,6 +209,8 @@ def test_the_model_may_stand_last(server: FakeServer, capsys: pytest.CaptureFixt
         (["openai:writer", "options.item=3"], "did you mean 'items'?"),
         (["openai:writer", "options.items=0"], "option items"),
         (["openai:writer", "judge.options.base_url=x"], "give --judge ENGINE:NAME"),
+        (["openai:writer", "judge.draws=2"], "judge.draws: is of a judge, and there is none"),
+        (["openai:writer", "--plan", "--format", "csv"], "--plan prints a table or JSON"),
         (["openai:writer", "--baseline", "nowhere"], "nowhere: no evaluation"),
         (["openai:writer", "--judge", "judge"], "--judge 'judge': expected engine:name"),
         (["openia:writer"], "did you mean 'openai'?"),
@@ -231,6 +236,7 @@ def test_what_would_end_it_later_ends_it_before_the_folder_is_taken(
     without = ["eval", "openai:writer", "--benchmark", "alpaca_eval2", alpaca(tmp_path),
                f"engine.base_url={server.url}", "--out", "e"]  # fmt: skip
     assert "found no judge" in refused(*without)
+    assert "has judge prompts of its own" in refused(*without, "--judge", "self", "judge.draws=2")
     assert "measures nothing against it" in refused(*without, "--baseline", "x")
     assert main(words(server, "micro_world", *micro(), "--out", "a")) == 0
     capsys.readouterr()

@@ -116,7 +116,9 @@ def test_pairs_name_both_models(server: FakeServer, capsys: pytest.CaptureFixtur
             judge_model="", model_list=None, baseline_model=None,
         )
     )  # fmt: skip
-    line = re.search(r"^B +(\d+) +(\d+) +(\d+)", capsys.readouterr().out, re.M)
+    shown = capsys.readouterr().out
+    assert re.search(r"^A +\d+", shown, re.M)  # the opponent as its own files call it
+    line = re.search(r"^B +(\d+) +(\d+) +(\d+)", shown, re.M)
     assert line is not None
     won, lost, tied = map(int, line.groups())
     assert won / (won + lost + tied) == pytest.approx(ours["win_rate"]["value"])
@@ -133,3 +135,31 @@ def test_what_is_refused(server: FakeServer, capsys: pytest.CaptureFixture[str])
         printed = capsys.readouterr()
         assert wrong in printed.err and printed.err.count("\n") == 1
     assert not Path("e/export").exists()
+
+
+def test_models_of_several_exports_stand_in_one_file(
+    server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = mt_bench_files.write_files(Path("f"))
+    options = [f"options.{key}={value}" for key, value in files.items()]
+    for name in "ab":
+        evaluated(server, "mt_bench", "--out", name, "--name", name.upper(), *options)
+    target = Path("x/model_judgment/openai-judge_single.jsonl")
+
+    def models() -> list[str]:
+        rows = [json.loads(line) for line in target.read_text().splitlines()]
+        assert len(rows) == 10 * len({row["model"] for row in rows})
+        return sorted({row["model"] for row in rows})
+
+    assert main(["export", "a", "--to", "fastchat", "--out", "x"]) == 0
+    assert main(["export", "b", "--to", "fastchat", "--out", "x"]) == 0
+    assert models() == ["A", "B"]
+    assert main(["export", "a", "--to", "fastchat", "--out", "x"]) == 0
+    assert models() == ["A", "B"]
+    target.unlink()
+    assert main(["export", "a", "b", "--to", "fastchat", "--out", "x"]) == 0
+    assert models() == ["A", "B"]
+    capsys.readouterr()
+    evaluated(server, "mt_bench", "--out", "c", "--name", "A", *options)
+    assert main(["export", "a", "c", "--to", "fastchat", "--out", "y"]) == 2
+    assert "both are called 'A'" in capsys.readouterr().err

@@ -12,8 +12,10 @@ import pytest
 from harness.cli import main
 from results.leaderboard import to_html
 from results.ranks import ranked
-from results.records import Metric, Value
+from results.records import Evaluated, Metric, Unscored, Value
 from results.reference_rows import reference_rows, references
+from results.stats import ratio_metric
+from results.store import RecordFile, write_json
 from tests.real_data import real_data
 
 
@@ -60,9 +62,19 @@ def test_published_rows_move_by_their_standard_error() -> None:
         row("bare", 0.1),
     ]
     found = ends(ranked(rows, [None] * 4, "win_rate"))
-    assert found == {"far": (1, 1, 1), "near": (2, 2, 3), "close": (3, 2, 3), "bare": (4, 4, 4)}
+    # "bare" moves nobody can say how: its place has no interval, and it is in nobody's way.
+    assert found == {
+        "far": (1, 1, 1), "near": (2, 2, 3), "close": (3, 2, 3), "bare": (4, None, None)
+    }  # fmt: skip
     alone = ranked(rows[3:], [None], "win_rate")[0]["metrics"]["rank"]
     assert (alone.value, alone.low) == (1, None) and "standard error" in alone.reason
+
+
+def test_an_error_with_the_fit_held_draws_no_rank() -> None:
+    metrics = {"lc_win_rate": 0.25, "lc_standard_error": 0.008}
+    (found,) = ranked([row("ours", None, metrics=metrics)], [None], "lc_win_rate")
+    rank = found["metrics"]["rank"]
+    assert (rank.value, rank.low, rank.high) == (1, None, None)
 
 
 def test_tables_are_ranked_apart() -> None:
@@ -84,11 +96,12 @@ def test_published_figures_are_those_of_the_published_file() -> None:
     for ours in reference_rows("alpaca_eval2"):
         line = theirs[ours["model"]]
         for key, column in names.items():
-            assert ours["metrics"][key] == pytest.approx(float(line[column]) / 100, abs=1e-8)
+            value = ours["metrics"][key].value
+            assert value == pytest.approx(float(line[column]) / 100, abs=1e-8)
             checked += 1
         for key in ("n_wins", "n_wins_base", "n_draws", "n_total", "avg_length"):
-            assert ours["metrics"][key] == int(float(line[key]))
-        assert ours["n"] == ours["metrics"]["n_total"]
+            assert ours["metrics"][key].value == int(float(line[key]))
+        assert ours["n"] == ours["metrics"]["n_total"].value
     assert checked == 4 * 17
 
 
@@ -96,7 +109,8 @@ def test_head_to_head_of_the_paper_is_whole_counts() -> None:
     rows = [r for r in reference_rows("self_rewarding") if r["benchmark"] == "head_to_head"]
     assert len(rows) == 6
     for found in rows:
-        counts = [256 * found["metrics"][key] for key in ("win_share", "tie_share", "loss_share")]
+        shares = [found["metrics"][f"{name}_share"] for name in ("win", "tie", "loss")]
+        counts = [256 * share.value for share in shares]
         assert counts == pytest.approx([round(count) for count in counts], abs=1e-3)
         assert sum(counts) == pytest.approx(256, abs=1e-3)
 
@@ -105,8 +119,13 @@ def test_every_source_shows_in_every_format(capsys: pytest.CaptureFixture[str]) 
     for name, source in references().items():
         for form in ("table", "md", "csv", "latex", "html", "json"):
             assert main(["leaderboard", "--reference", name, "--format", form]) == 0
-            printed = capsys.readouterr().out
-            assert source.parts[0].rows[0].model.split("-")[0] in printed.replace("\\_", "_")
+            printed = capsys.readouterr().out.replace("\\_", "_").replace("\\", "")
+            last = source.parts[0].rows[-1]
+            assert last.model in printed
+            figure = next(iter(last.metrics.values()))
+            assert isinstance(figure, float)
+            shown = f"{figure}" if form == "json" else f"{100 * figure:.1f}"
+            assert (shown if figure < 1 else f"{figure:.2f}".rstrip("0")) in printed
 
 
 def test_leaderboard_of_published_rows(capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,3 +158,31 @@ def test_html_is_one_page_and_names_are_no_markup(tmp_path: Path) -> None:
     assert page.startswith("<!doctype html>") and page.count("<table") == 1
     assert "<script>" not in page and "<b>" not in page and "<i>" not in page
     assert "&lt;script&gt;" in page and "http" not in page
+
+
+def test_ranks_of_two_evaluations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, gain in (("low", 0.0), ("high", 0.1)):
+        own = [
+            Value(prompt_id=f"p{i}", metric="win_rate", num=0.1 * i + gain, cluster=f"p{i}")
+            for i in range(8)
+        ]
+        folder = tmp_path / name
+        RecordFile(folder / "values.jsonl", Value).replace(own)
+        found = Evaluated(
+            model=name, benchmark="b", identity=name, data="d", judge="j", judge_is_judged=False,
+            judge_spec=None, judge_model="j", baseline=None, n=8, unscored=Unscored(),
+            metrics={
+                "win_rate": ratio_metric("win_rate", own, 8, "x"),
+                "f1.macro": ratio_metric("f1.macro", [], 8, "x"),
+                "f1": ratio_metric("f1", [], 8, "x"),
+            },
+        )  # fmt: skip
+        write_json(folder / "metrics.json", found.model_dump())
+    paths = [str(tmp_path / name) for name in ("low", "high")]
+    assert main(["leaderboard", *paths, "--rank", "win_rate", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    ranks = [(r["model"], *(r["metrics"]["rank"][k] for k in ("value", "low", "high")))
+             for r in rows]  # fmt: skip
+    assert ranks == [("high", 1, 1, 1), ("low", 2, 2, 2)]
+    # A dot in a name makes a group of the known groups alone.
+    assert {"f1", "f1.macro"} < set(rows[0]["metrics"]) and "folder" not in rows[0]
