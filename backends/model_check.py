@@ -9,6 +9,8 @@ from backends.tokens import NO_TEMPLATE, after_answer, turn_end
 from results.errors import UsageError
 from results.files import read_json
 
+# The least share of the embedding's rows that the tokenizer uses: models pad by a few per cent.
+LEAST_USED = 0.9
 # Files that hold a vocabulary, of which a tokenizer has one at least.
 VOCABULARIES = (
     "tokenizer.json", "tokenizer.model", "*.model", "vocab.json", "vocab.txt", "*.tiktoken",
@@ -38,6 +40,12 @@ def check_model(folder: Path, tokenizer: Any) -> None:
             f"{rows} rows (vocab_size in config.json): the tokenizer is another model's; put this "
             "model's own beside its weights"
         )
+    if rows is not None and highest + 1 < LEAST_USED * rows:
+        raise UsageError(
+            f"{folder}: the tokenizer's tokens go up to {highest}, the model's embedding has "
+            f"{rows} rows (vocab_size in config.json): the tokenizer is another model's; put this "
+            "model's own beside its weights, or resize the embedding to it"
+        )
     ends = _ends(config) | _ends(_read(folder / "generation_config.json"))
     if rows is not None and any(highest < end < rows for end in ends):
         raise UsageError(
@@ -50,6 +58,7 @@ def check_model(folder: Path, tokenizer: Any) -> None:
             f"{folder}: the tokenizer names no end token (eos_token), so no answer would ever "
             "end; set it in tokenizer_config.json"
         )
+    _refuse_ordinary_end(folder, tokenizer, ends)
     if not tokenizer.chat_template:
         raise UsageError(f"{folder}: {NO_TEMPLATE}")
     try:
@@ -62,6 +71,18 @@ def check_model(folder: Path, tokenizer: Any) -> None:
             f"{after_answer(tokenizer)!r}), so no training would teach when to stop; end the "
             f"assistant's turn with eos_token ({tokenizer.eos_token!r}) in a file of your own, "
             "model.chat_template"
+        )
+
+
+def _refuse_ordinary_end(folder: Path, tokenizer: Any, ends: set[int]) -> None:
+    """An end of the model that is a word or a sign to the tokenizer is another tokenizer's end."""
+    marks = {*tokenizer.all_special_ids, *tokenizer.get_added_vocab().values()}
+    if ends and tokenizer.eos_token_id not in ends and not ends & marks:
+        end = min(ends)
+        raise UsageError(
+            f"{folder}: the model ends a text with its token {end} (eos_token_id in config.json or "
+            f"generation_config.json), which is {tokenizer.convert_ids_to_tokens(end)!r} in the "
+            "tokenizer: the tokenizer is another model's; put this model's own beside its weights"
         )
 
 

@@ -11,8 +11,8 @@ from results.records import Message
 from results.text import excerpt
 
 NO_TEMPLATE = (
-    "the model has no chat template, so it cannot be shown a conversation; give one in "
-    "model.chat_template (plain, or a file)"
+    "the model has no chat template, so it cannot be shown a conversation; give a run one in "
+    "model.chat_template (plain, or a file), or put chat_template.jinja beside the tokenizer"
 )
 QUESTION, ANSWER = "What is asked?", "What is answered."
 # How templates without tokens of their own mark turns: [INST], <<SYS>>, <|user|>, ### Response:

@@ -41,7 +41,7 @@ from harness.stages.few_shot import few_shot, instructions
 from harness.stages.fitness import calls as judge_check
 from harness.stages.gate import check_rules
 from harness.stages.pairs import check_counts
-from harness.stages.prompts import most_prompts, next_of_file, read_prompt_file
+from harness.stages.prompts import check_shots, most_prompts, next_of_file, read_prompt_file
 from harness.stages.self_instruct import SPARE
 from judges.judging import Response, ranked_responses
 from judges.pointwise import generate_config, judge_request, prompt_text
@@ -161,6 +161,8 @@ def _check(inputs: Inputs) -> None:
         check_rules(run.config.gate.rules, run.benchmark, run.opponent is not None)
     check_counts(run)
     check_eft(run, inputs.data)
+    if inputs.real:
+        check_shots(run, inputs.data.ift)
 
 
 def _seed_steps(run: Run, found: Plan, data: SeedData) -> None:

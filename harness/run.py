@@ -158,8 +158,20 @@ class Run:
                 opened = open_engine(part.engine, part.model, part.options)
                 # A writer that goes on with a list is shown no conversation.
                 lists = part.role == "writer" and self.config.prompts.form == "completion"
-                check_ready(opened, again or lists)
-                opened.close()
+                try:
+                    check_ready(opened, again or lists)
+                except UsageError as error:
+                    raise UsageError(self._as_asked(str(error), Path(name))) from error
+                finally:
+                    opened.close()
+
+    def _as_asked(self, message: str, checked: Path) -> str:
+        """The message about a model that was dressed for the check, by what the user named."""
+        template = self.config.model.chat_template or "its own with chat_template_options"
+        for folder, model in (("base", self.base), ("start", self.config.start_path)):
+            named = f"{model} with model.chat_template {template}"
+            message = message.replace(str(checked / folder), named)
+        return message
 
     def prepare_base(self) -> None:
         """Gives M0 the chat template that the run asks for, in ``RUN/base``, and in ``RUN/start``

@@ -95,7 +95,10 @@ def read_human_data(
     pairs = usable_pairs(rows.pairs, notes)
     if not ranked and not pairs:
         why = next(iter(notes.lines()), f"{source.path}: no prompt with human labels in it")
-        raise UsageError(f"nothing that can be used as {rows.base}: {why}")
+        raise UsageError(
+            f"{path_or_id}: nothing that can be used as {rows.base}: {why}; expected prompts with "
+            "two answers or more that people rank apart, or labelled pairs: name other data"
+        )
     digest = rows.opened.digest()
     if source.beside:
         digest = text_hash([digest, *(file_sha256(path) for path in source.beside)])

@@ -120,8 +120,10 @@ def _training(walk: Walk, plan: Plan, kind: str) -> Line:
     """Examples that the steps of a kind see over all epochs; of DPO a pair from every prompt."""
     full = walk.full
     if kind == "sft":
-        times = sum(s.stage == "training" and s.model in ("SFT baseline", "M1") for s in plan.steps)
-        seen = len(walk.data.ift) * times + walk.full_eft(len(walk.eft))
+        trained = [step.model for step in plan.steps if step.stage == "training"]
+        seen = len(walk.data.ift) * sum(model in ("SFT baseline", "M1") for model in trained)
+        if "M1" in trained:  # not where the run starts from a model of its own
+            seen += walk.full_eft(len(walk.eft))
         epochs = epochs_of(full.sft.settings)
     else:
         asked = sum(step.calls for step in plan.steps if step.stage == "candidates")

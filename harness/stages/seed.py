@@ -49,9 +49,10 @@ def fresh_seed(run: Run) -> SeedData:
     ranked = _pool(data.ranked) if kind == "judged" else []
     if kind == "judged" and not ranked:
         raise UsageError(
-            f"data.source {source}: no training prompt with several human-ranked answers came out, "
-            "which data.eft=judged is made from; give some (for micro_world and jsonl by "
-            "data.options.ranked), or data.eft=bootstrap, which needs none"
+            f"data.source {source}: found {len(data.ranked)} ranked training prompts, none with "
+            "two answers or more that people rank apart, which data.eft=judged is made from; give "
+            "such ones (for micro_world and jsonl by data.options.ranked), or data.eft=bootstrap, "
+            "which needs none"
         )
     eft = data.eft if kind == "source" else []
     found = SeedData(data.ift, eft, ranked, data.notes)

@@ -128,7 +128,7 @@ def test_every_prompt_candidate_judgment_and_pair_is_accounted_for(done):
     dropped = Counter(p["reason"] for p in prompts if p["status"] == "dropped")
     assert dropped == {"duplicate": 1} and len(kept) + 1 == len(prompts) == PROMPTS
     assert all((p["status"] == "kept") == (p["reason"] is None) for p in prompts)
-    said(told, rf"prompts +{len(kept)} kept of {PROMPTS}: 1 duplicate; none empty, held_out, ")
+    said(told, rf"prompts +{len(kept)} kept of {PROMPTS}: 1 duplicate; 0 each: empty, held_out, ")
 
     candidates = lines(step / "candidates.jsonl")
     assert Counter(c["prompt_id"] for c in candidates) == dict.fromkeys(kept, N)

@@ -310,7 +310,7 @@ def test_retry_makes_failed_and_unscored_judgments_again(house: House) -> None:
 def test_data_without_an_order_are_refused(house: House) -> None:
     house.write(house.ranked, [{"id": "p", "prompt": FREE[0], "responses": [
         {"id": "a", "text": "x", "rank": 0}, {"id": "b", "text": "y", "rank": 0}]}])  # fmt: skip
-    with pytest.raises(UsageError, match="no training prompt with several human-ranked answers"):
+    with pytest.raises(UsageError, match="found 1 ranked training prompts, none with two answers"):
         house.made()
     with pytest.raises(UsageError, match=r"data\.options\.ranked"):
         house.made("judged", f"data.options={{ift: {house.ift}}}")
