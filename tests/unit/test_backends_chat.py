@@ -220,7 +220,7 @@ def test_no_template_no_end_token_and_another_models_tokenizer(models, tmp_path:
         with pytest.raises(UsageError, match=match):
             HfEngine(str(folder)).check_model()
 
-    refused(models["neox"], "no chat template.*model.chat_template")
+    refused(models["neox"], "no chat template.*in model.chat_template")
     base = models["llama"]
     other = with_template(base, "{{ messages[-1]['content'] }}", tmp_path / "a")
     refused(other, "an answer does not follow the prompt")
@@ -240,12 +240,22 @@ def test_no_template_no_end_token_and_another_models_tokenizer(models, tmp_path:
         json.dumps({**json.loads(path.read_text()), "tokenizer_class": "Qwen2Tokenizer"})
     )
     refused(gone, r"the tokenizer cannot be loaded \(none of tokenizer\.json")
-    large = with_template(base, template_text(base, "plain", {}), tmp_path / "e")
-    (large / "config.json").unlink()
-    (large / "config.json").write_text(
-        json.dumps({**config, "vocab_size": 50_000, "eos_token_id": 49_999})
-    )
-    refused(large, "ends a text with its token 49999 .* another model's")
+    for name, changed, why in (
+        ("e", {"vocab_size": 375, "eos_token_id": 374}, "ends a text with its token 374 .*"),
+        ("f", {"vocab_size": 450}, "go up to 372, the model's embedding has 450 rows .*"),
+        # A letter ends no text.
+        ("g", {"eos_token_id": 40}, r"ends a text with its token 40 .*, which is '.+' in .*"),
+    ):
+        strange = with_template(base, template_text(base, "plain", {}), tmp_path / name)
+        for file in ("config.json", "generation_config.json"):
+            (strange / file).unlink(missing_ok=True)
+        (strange / "config.json").write_text(json.dumps({**config, **changed}))
+        refused(strange, f"{why}the tokenizer is another model's; put this model's own")
+    # A padded embedding is usual, and so is an end that the tokenizer marks as special.
+    padded = with_template(base, template_text(base, "plain", {}), tmp_path / "h")
+    (padded / "config.json").unlink()
+    (padded / "config.json").write_text(json.dumps({**config, "vocab_size": 400}))
+    HfEngine(str(padded)).check_model()
 
 
 def test_another_template_is_another_model_and_its_weights_are_links(models, tmp_path) -> None:

@@ -79,9 +79,11 @@ def smoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     monkeypatch.chdir(tmp_path)
 
     def do(reply: Reply, trainer: FakeTrainer, *words: str) -> tuple[int, dict[str, Any]]:
-        monkeypatch.setattr(
-            harness.run, "open_engine", lambda name, model, options: FakeEngine(model, 16, reply)
-        )
+        def opened(name: str, model: str, options: dict[str, Any]) -> FakeEngine:
+            # Seeds hang on the identity: what comes out must not hang on where the test runs.
+            return FakeEngine(model.replace(str(tmp_path), "."), 16, reply)
+
+        monkeypatch.setattr(harness.run, "open_engine", opened)
         monkeypatch.setattr(harness.run, "open_trainer", lambda name, options: trainer)
         code = main(["run", "quickstart", "--smoke", "--json", *SMALL, *words])
         return code, json.loads(capsys.readouterr().out)
