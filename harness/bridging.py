@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,9 +28,8 @@ from harness.failed_calls import reopen_failed
 from harness.folder import claim
 from harness.plan import Plan, notes_on_price, step_of, text_of
 from harness.recipe import checked, read_overrides
-from harness.rehearsal import Silent
+from harness.rehearsal import asked_in_silence
 from judges.judging import total_unscored
-from results.cache import CallCache
 from results.files import write_json
 from results.records import Metric, Unscored
 from results.weights import text_hash
@@ -125,12 +123,7 @@ class Task:
 
 def plan(task: Task) -> Plan:
     """What the bridge will ask and cost; calls nothing."""
-    silent = Silent()
-    with (
-        tempfile.TemporaryDirectory(prefix="srlm-plan-") as name,
-        CallCache(Path(name) / "calls.sqlite") as cache,
-    ):
-        task.ask(Caller(silent, cache), Path(name))
+    silent = asked_in_silence(task.ask)
     judge = task.judge
     found = Plan()
     step = step_of(judge.name, "judge", silent.asked, silent.config, judge.price, judge.options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,17 @@ class Silent:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def asked_in_silence(ask: Callable[[Caller, Path], object]) -> Silent:
+    """What ``ask`` asks of a model, keeping its records in the folder that it is given."""
+    silent = Silent()
+    with (
+        tempfile.TemporaryDirectory(prefix="srlm-plan-") as name,
+        CallCache(Path(name) / "calls.sqlite") as cache,
+    ):
+        ask(Caller(silent, cache), Path(name))
+    return silent
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -33,7 +32,7 @@ from harness.display import Display
 from harness.folder import claim, note_spent
 from harness.plan import Plan, notes_on_price, step_of, text_of
 from harness.recipe import checked, read_overrides
-from harness.rehearsal import Silent
+from harness.rehearsal import asked_in_silence
 from judges.fitness_checks import Criterion
 from judges.judging import Judge, unscored_share
 from judges.spec import JudgeSpec, describe, load_spec, with_draws
@@ -149,12 +148,7 @@ class Task:
 
 def plan(task: Task) -> Plan:
     """What the validation will ask and cost; calls nothing."""
-    silent = Silent()
-    with (
-        tempfile.TemporaryDirectory(prefix="srlm-plan-") as name,
-        CallCache(Path(name) / "calls.sqlite") as cache,
-    ):
-        task.ask(Caller(silent, cache), Path(name))
+    silent = asked_in_silence(task.ask)
     found = Plan()
     options = task.config.engine
     found.steps.append(

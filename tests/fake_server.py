@@ -6,18 +6,16 @@ It is a process thread with a real socket; what is faked is the model alone.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import re
-import socket
-import threading
-import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+
+from tests.serving import Serving
 
 Reply = Callable[[dict[str, Any]], str]
 
@@ -28,7 +26,7 @@ def last_text(body: dict[str, Any]) -> str:
 
 
 @dataclass
-class FakeServer:
+class FakeServer(Serving):
     """Serves ``models`` at ``url``; used as a context manager.
 
     Args:
@@ -62,40 +60,16 @@ class FakeServer:
     bodies: list[dict[str, Any]] = field(default_factory=list)
     answered: Counter[str] = field(default_factory=Counter)
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
-
     def __enter__(self) -> FakeServer:
-        if not self.port:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self.port = free.getsockname()[1]
-        self._up = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-        assert self._up.wait(10)
+        self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._down.set)
-        self._thread.join(10)
-        # A connection that came in while the server went away belongs to nobody; it is let go here,
-        # or another test would be told of it.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
-
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._run())
-        self._loop.close()
-
-    async def _run(self) -> None:
-        self._down = asyncio.Event()
+    async def opened(self) -> None:
         self._slot = asyncio.Semaphore(self.slots)
         self._seen: Counter[str] = Counter()
+        self._files: dict[str, bytes] = {}
+
+    def app(self) -> web.Application:
         app = web.Application(client_max_size=1 << 26)
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._complete)
@@ -105,19 +79,7 @@ class FakeServer:
         app.router.add_post("/v1/batches", self._hand_in)
         app.router.add_get("/v1/batches", self._list_batches)
         app.router.add_get("/v1/batches/{id}", self._batch)
-        self._files: dict[str, bytes] = {}
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self.port, reuse_address=True)
-        await site.start()
-        self._up.set()
-        await self._down.wait()
-        # Who is being let in at this moment gets in first, or its socket would be nobody's.
-        await site.stop()
-        await asyncio.sleep(0.02)
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-        await runner.cleanup()
+        return app
 
     def _stranger(self, request: web.Request) -> web.Response | None:
         sent = request.headers.get("Authorization", "").removeprefix("Bearer ")

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from typing import Any
 
 from backends.models import model_folder
 from results.files import read_json
+from tests.serving import free_port
 
 FOLDER = Path("runs/proofs/served")
 SERVING = Path("runs/proofs/serving")
@@ -63,13 +63,6 @@ def serve(port: int, log: Path) -> subprocess.Popen[bytes]:
             time.sleep(1)
     server.kill()
     raise SystemExit(f"the server does not answer; see {log}")
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def main() -> None:

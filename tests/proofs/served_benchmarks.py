@@ -27,9 +27,10 @@ from benchmarks.micro_world.world import Instruction, draw_instruction
 from results.cache import CallCache
 from tests import mt_bench_files
 from tests.fake_server import FakeServer, last_text
-from tests.proofs.served import free_port, install, sampling_copy, serve
+from tests.proofs.served import install, sampling_copy, serve
 from tests.real_data import real_data_path
 from tests.relay import Relay
+from tests.serving import free_port
 
 FOLDER = Path("runs/proofs/served-benchmarks")
 PROMPTS, QUESTIONS, IN_FLIGHT = 60, 20, 4
