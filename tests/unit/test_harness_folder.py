@@ -8,7 +8,7 @@ import pytest
 
 from harness.config import RunConfig
 from harness.folder import claim
-from harness.inputs import _is_file
+from harness.inputs import is_file
 from harness.recipe import load_recipe
 from results.errors import UsageError
 
@@ -95,7 +95,7 @@ def test_what_a_killed_first_write_left_is_no_obstacle(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["x" * 5000, "a\0b", "", "no-such-file"])
 def test_a_phrase_is_not_taken_for_a_file(text: str) -> None:
-    assert not _is_file(text)
+    assert not is_file(text)
 
 
 def test_a_manifest_without_hashes_is_refused(tmp_path: Path) -> None:
