@@ -51,10 +51,10 @@ def prompts(run: Run, k: int, ift: Sequence[Example]) -> list[Prompt]:
         dropped = ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
         kept = sum(p.status == "kept" for p in records)
         said = f"{kept} kept of {len(records)}" + (f": {dropped}" if dropped else "")
-        if others := [
-            reason for reason in filters_in_use(run.config.prompts) if not reasons[reason]
-        ]:
-            said += f"; none {', '.join(others)}"
+        unused = [reason for reason in filters_in_use(run.config.prompts) if not reasons[reason]]
+        said += f"; 0 each: {', '.join(unused)}" if unused else ""
+        if (fewer := wanted(run.config.prompts, k) - kept) > 0:
+            said += f"; {fewer} fewer than prompts.count"
         if missed_calls(run, k):
             said += f"; {_ask_again(run)}"
         run.display.finish(f"M{k}", "prompts", said)
