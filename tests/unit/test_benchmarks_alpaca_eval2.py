@@ -377,7 +377,7 @@ def test_bridge_ranks_models(tmp_path: Path) -> None:
 
 def test_bridge_refuses(tmp_path: Path) -> None:
     old = write(tmp_path / "o.json", [row("a", 2.0)])
-    with pytest.raises(SrlmError, match="the annotator is 'judge' as in"):
+    with pytest.raises(SrlmError, match="the annotator is 'judge' in both"):
         bridge(old, old)
     other = write(tmp_path / "n.json", [row("b", 2.0, annotator="x")])
     with pytest.raises(SrlmError, match="found no pair that"):

@@ -103,7 +103,7 @@ def test_unknown_names_end_with_2_and_a_suggestion(capsys, tmp_path: Path) -> No
     code, line = refused(capsys, "run", str(tmp_path / "no.yaml"))
     assert code == 2 and "no such file" in line
     code, line = refused(capsys, "leaderboard", str(tmp_path))
-    assert code == 2 and "not a run folder" in line
+    assert code == 2 and "neither a run nor an evaluation" in line
 
 
 @pytest.mark.parametrize(
