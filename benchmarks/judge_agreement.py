@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from backends.engines.caller import Caller
@@ -100,8 +101,15 @@ class JudgeAgreement:
 
     def evaluate(self, model: Caller, judge: Judge | None, baseline: Path | None, folder: Path,
                  seed: int) -> Evaluation:  # fmt: skip
-        """Measures the judge; without one there is nothing to measure and every figure is null."""
+        """Measures the judge, whose figures these are: another one than the model is named.
+
+        Raises:
+            UsageError: there is no judge.
+        """
         if judge is None:
-            return Evaluation(len(self.rankings), None, {}, [])
+            raise UsageError("judge_agreement: found no judge, and every figure is its; name one")
         file = RecordFile(folder / "judgments.jsonl", Judgment)
-        return measure_agreement(judge, self.rankings, file, seed)
+        found = measure_agreement(judge, self.rankings, file, seed)
+        if judge.is_judged:
+            return found
+        return replace(found, judge=f"{judge.spec.name} on {judge.name}")

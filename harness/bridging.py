@@ -30,6 +30,7 @@ from harness.plan import Plan, notes_on_price, step_of, text_of
 from harness.recipe import checked, read_overrides
 from harness.rehearsal import asked_in_silence
 from judges.judging import total_unscored
+from results.errors import SrlmError
 from results.files import write_json
 from results.records import Metric, Unscored
 from results.weights import text_hash
@@ -113,12 +114,24 @@ class Task:
         return Path("runs") / f"bridge-{text_hash([told, self.hashes()])[:8]}"
 
     def ask(self, caller: Caller, folder: Path) -> list[Rejudged]:
-        """What the judge thinks of every pair, by model."""
-        seed = self.config.seed
-        return [
-            rejudge(caller, self.name, self.annotator, m, folder_of(m.model, folder), seed)
-            for m in self.found
-        ]
+        """What the judge thinks of every pair, by model.
+
+        Raises:
+            SrlmError: it gave log-probabilities on some models and none on others.
+        """
+        seed, found = self.config.seed, list[Rejudged]()
+        for model in self.found:
+            place = folder_of(model.model, folder)
+            found.append(rejudge(caller, self.name, self.annotator, model, place, seed))
+            kinds = {one.discrete for one in found if one.asked}
+            if len(kinds) > 1:
+                raise SrlmError(
+                    f"{place}: the judge gives {'no ' if found[-1].discrete else ''}"
+                    "log-probabilities here, other than on the models before; verdicts and "
+                    "preferences make no figure together: remove the folder of the one or of the "
+                    "others and run the same command again"
+                )
+        return found
 
 
 def plan(task: Task) -> Plan:

@@ -9,7 +9,10 @@ import time
 from dataclasses import dataclass, field
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from results.text import one_line
 
 PLAIN_EVERY = 20.0  # seconds between lines where there is no terminal
 STRIP = ("prompts", "candidates", "judgments", "pairs", "training", "evaluation", "gate")
@@ -55,7 +58,7 @@ class Display:
         """A stage of the model ``title`` begins; ``of`` is how many calls or steps it has."""
         self._close()
         self._since = self._said = time.monotonic()
-        self._stage = f"{title:<12} {stage:<11}"
+        self._stage = f"{one_line(title):<12} {stage:<11}"
         if not self.console.is_terminal:
             return
         done = STRIP.index(stage) if stage in STRIP else 0
@@ -63,8 +66,10 @@ class Display:
             f"[bold]{s}[/bold]" if s == stage else (f"[green]{s}[/green]" if i < done else s)
             for i, s in enumerate(STRIP if stage in STRIP else (stage,))
         )
+        # A name is no markup and no field of a format.
+        name = escape(one_line(title)).replace("{", "{{").replace("}", "}}")
         self._bar = Progress(
-            TextColumn(f"{title}  {strip}"), BarColumn(20), TextColumn("{task.fields[facts]}"),
+            TextColumn(f"{name}  {strip}"), BarColumn(20), TextColumn("{task.fields[facts]}"),
             TimeRemainingColumn(), console=self.console, transient=True,
         )  # fmt: skip
         self._task = self._bar.add_task("", total=of, facts="")
@@ -83,7 +88,7 @@ class Display:
         """The stage is done: one line that stays."""
         self._close()
         seconds = time.monotonic() - self._since
-        self.note(f"{title:<12} {stage:<11} {facts} ({seconds:.1f} s)")
+        self.note(f"{one_line(title):<12} {stage:<11} {facts} ({seconds:.1f} s)")
 
     def _close(self) -> None:
         if self._bar is not None:

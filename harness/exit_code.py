@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 TOO_MANY_UNSCORED = 4
 
 
-def of_unscored(unscored: Unscored, most: float) -> int:
+def of_unscored(unscored: Unscored, most: float, what: str = "judgments") -> int:
     """4, and a line that says so, where a larger share than ``most`` is unscored; else 0."""
     if not unscored.of or unscored.n / unscored.of <= most:
         return 0
     print(
-        f"srlm: {unscored.n} of {unscored.of} judgments are unscored, at most {most:.0%} may be "
+        f"srlm: {unscored.n} of {unscored.of} {what} are unscored, at most {most:.0%} may be "
         "(judge.max_unscored)",
         file=sys.stderr,
     )

@@ -19,7 +19,7 @@ from results.errors import UsageError
 from results.files import read_json, read_model, write_json
 from results.lines import read_json_lines
 from results.records import Evaluated
-from results.text import slug
+from results.text import excerpt, slug
 
 DRAWN_BY = {"alpaca_eval": "alpaca_eval2", "fastchat": "mt_bench"}  # which benchmark has all of it
 
@@ -55,8 +55,8 @@ def export(folders: Sequence[Path], to: str, out: Path) -> list[tuple[Path, int]
         other = names.setdefault(slug(one.model), one.folder)
         if other != one.folder:
             raise UsageError(
-                f"{one.folder} and {other}: both are called {one.model!r}; give one of them "
-                "another name (srlm eval --name), or export them apart"
+                f"{one.folder} and {other}: both would be {slug(one.model)!r} (of {one.model!r}); "
+                "give one of them another name (srlm eval --name), or another --out"
             )
     written = [found for one in evaluations for found in WRITERS[to](one, out)]
     if to == "fastchat":
@@ -98,6 +98,7 @@ def _alpaca_eval(one: Evaluation, out: Path) -> Iterable[tuple[Path, int]]:
         path = one.folder / source
         if path.is_file():
             rows = [{**row, key: one.model} for row in _list(path)]
+            _refuse_another(target, _list(target) if target.is_file() else [], key, one.model)
             write_json(target, rows)
             yield target, len(rows)
 
@@ -113,7 +114,8 @@ def _answers(one: Evaluation, out: Path) -> Iterable[tuple[Path, int]]:
     source = one.folder / "fastchat" / "model_answer.jsonl"
     if source.is_file():
         target = out / "model_answer" / f"{slug(one.model)}.jsonl"
-        rows = [{**row, "model_id": one.model} for _, row in read_json_lines(source)]
+        rows = [{**row, "model_id": one.model} for row in _lines(source)]
+        _refuse_another(target, _lines(target), "model_id", one.model)
         write_fastchat(target, rows)
         yield target, len(rows)
 
@@ -130,15 +132,33 @@ def _judgments(evaluations: Sequence[Evaluation], out: Path) -> list[tuple[Path,
             source = one.folder / "fastchat" / f"{kind}.jsonl"
             if source.is_file():
                 target = out / "model_judgment" / f"{judge}_{kind}.jsonl"
-                lines = ({**row, **names} for _, row in read_json_lines(source))
-                files.setdefault(target, []).extend(lines)
+                files.setdefault(target, []).extend({**row, **names} for row in _lines(source))
     for target, rows in files.items():
-        key = "model" if "model" in rows[0] else "model_1"
-        ours = {row[key] for row in rows}
-        there = read_json_lines(target) if target.is_file() else ()
-        rows[:0] = [row for _, row in there if row.get(key) not in ours]
+        ours = {_about(row) for row in rows}
+        rows[:0] = [row for row in _lines(target) if _about(row) not in ours]
         write_fastchat(target, rows)
     return [(target, len(rows)) for target, rows in files.items()]
+
+
+def _about(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Whose judgment a line is: of a model, or of one against another."""
+    return row.get("model"), row.get("model_1"), row.get("model_2")
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The lines of a file; none where it is not there or nobody was judged."""
+    if not path.is_file() or not path.stat().st_size:
+        return []
+    return [row for _, row in read_json_lines(path)]
+
+
+def _refuse_another(path: Path, rows: Sequence[dict[str, Any]], key: str, model: str) -> None:
+    """Two names may make one path: what another model has there is not written over."""
+    other = next((row.get(key) for row in rows if row.get(key) != model), None)
+    if other is not None:
+        raise UsageError(
+            f"{path}: holds {excerpt(other)}, expected {model!r} or no file; choose another --out"
+        )
 
 
 def _opponent(baseline: str | None) -> str:

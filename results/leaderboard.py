@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from results.errors import SrlmError
-from results.figures import NULL, figures, heading, table_value
+from results.figures import NULL, figures, heading, kind_of, table_value
 from results.tables import MARK, Line, Row, Table, build_tables, group_rows, metric_names, notes
 from results.text import one_line
 
@@ -39,6 +40,7 @@ ul {{ color: #555; }}
 {body}</body>
 </html>
 """
+_CSV_KEYS = ("benchmark", "judge", "baseline", "n", "model", "run", "iteration", "gate")
 _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -121,26 +123,38 @@ def to_csv(rows: Sequence[Row]) -> str:
     import pandas as pd  # type: ignore[import-untyped, unused-ignore]
 
     names = metric_names(rows)
+    columns = _columns(names)
     lines = []
     for index, group in enumerate(group_rows(rows), start=1):
         for row in group:
             line: dict[str, Any] = {"table": index}
-            for key in ("benchmark", "judge", "baseline", "n", "model", "run", "iteration", "gate"):
+            for key in _CSV_KEYS:
                 line[key] = _csv(row.get(key))
             line["judge_is_judged"] = bool(row.get("judge_is_judged"))
             found = dict(figures(row["metrics"]))
             for name in names:
                 for end in ("value", "low", "high"):
-                    column = heading(name) if end == "value" else f"{heading(name)} {end}"
+                    column = columns[name] if end == "value" else f"{columns[name]} {end}"
                     value = found.get(name, {}).get(end)
+                    if isinstance(value, float) and kind_of(name) == "count":
+                        value = int(value)
                     # 10 digits: "* 100" must not print 56.99999999999999.
-                    if isinstance(value, float):
+                    elif isinstance(value, float):
                         value = float(f"{table_value(name, value):.10g}")
                     line[_csv(column)] = value
             line["notes"] = _csv("; ".join(notes([row])))
             lines.append(line)
     # dtype=object: a column of counts with a null in it must not turn into floats.
     return str(pd.DataFrame(lines, dtype=object).to_csv(index=False, lineterminator="\n"))
+
+
+def _columns(names: Sequence[str]) -> dict[str, str]:
+    """The heading of each metric; its own name where the heading is that of another column (a
+    category may be called "model").
+    """
+    taken = Counter(map(heading, names))
+    taken.update((*_CSV_KEYS, "table", "judge_is_judged", "notes"))
+    return {name: heading(name) if taken[heading(name)] == 1 else name for name in names}
 
 
 def to_rich(rows: Sequence[Row], width: int = 100) -> RenderableType:

@@ -118,6 +118,8 @@ def _metrics(
     if not len(points):
         return []
     usable = draws[np.isfinite(draws).all(axis=1)]
+    if not len(usable):  # too few prompts: in every round some row has none of its own
+        usable, moves = points[None], [False] * len(points)
     ends = np.quantile(_places(usable), [0.025, 0.975], axis=0, method="inverted_cdf")
     return [
         Metric(

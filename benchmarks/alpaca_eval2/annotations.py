@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 
 from results.errors import SrlmError
 from results.files import parse_json, unreadable
-from results.text import excerpt
+from results.text import excerpt, lone_surrogate
 
 R = TypeVar("R", bound=BaseModel)
 DRAW = 1.5  # upstream also writes 0
@@ -144,6 +144,11 @@ def _read(path: Path, model: type[R]) -> list[R]:
         raise SrlmError(f"{path}: found {shown}, expected a JSON list of AlpacaEval {kind}")
     rows = []
     for number, item in enumerate(data):
+        if (half := lone_surrogate(item)) is not None:
+            raise SrlmError(
+                f"{path}: row {number}: found half a character ({half}), expected valid text (a "
+                "cut emoji, perhaps); mend or remove the row"
+            )
         try:
             rows.append(model.model_validate(item))
         except ValidationError as error:

@@ -22,6 +22,7 @@ from benchmarks.alpaca_eval2.glm_files import read_gamed
 from benchmarks.alpaca_eval2.official import place, places
 from benchmarks.alpaca_eval2.outputs import generate, read_items, write_outputs
 from benchmarks.alpaca_eval2.stored import BASELINE, LengthControl
+from benchmarks.alpaca_eval2.win_rate import DISCRETE
 from benchmarks.alpaca_eval2.written import write_annotations
 from benchmarks.benchmark import Evaluation, evenly
 from benchmarks.human_data.split import bare_text
@@ -178,7 +179,7 @@ class AlpacaEval2:
         name = self.annotator.name
         if not self._official(judge):
             name += f" by {judge.name}"
-        return f"{name} (discrete)" if verdicts else name
+        return f"{name}{DISCRETE}" if verdicts else name
 
     def _annotations(
         self, model: str, judge: str, outputs: Mapping[str, str], judged: Judged

@@ -13,6 +13,7 @@ from benchmarks.alpaca_eval2.win_rate import (
     DROPPED,
     average_length,
     discrete,
+    no_shares,
     preferences,
     win_rates,
 )
@@ -37,7 +38,6 @@ _OURS = {
     "unscored_rate": "share of the prompts without a preference",
 }
 _PART = "datasets.{}"  # as the stored figures call them
-_VERDICTS_ALONE = "the judge gives no log-probabilities: the figure is discrete_win_rate"
 
 
 def metric_names(parts: Sequence[str]) -> list[str]:
@@ -72,7 +72,7 @@ def figures(
     metrics = win_rates(found, of, seed)
     if judged.discrete:
         for name in ("win_rate", "standard_error", "lc_win_rate", "lc_standard_error"):
-            metrics[name] = _no_shares(name, len(shares), of)
+            metrics[name] = no_shares(name, len(shares), of)
     else:
         official = all(place(item.instruction) is not None for item in items)
         metrics |= length_controlled(found, of, official, control, seed)
@@ -89,7 +89,7 @@ def figures(
         ]
         n = sum(item.dataset == part for item in items)
         metrics[name] = (
-            _no_shares(name, len(theirs), n)
+            no_shares(name, len(theirs), n)
             if judged.discrete
             else ratio_metric(name, theirs, n, f"win rate on a part of the set; {DROPPED}", seed)
         )
@@ -97,17 +97,6 @@ def figures(
     weighted = [] if judged.discrete else [*shares, *by_part]
     values = [*map(_by_id, weighted + discrete(shares)), *others]
     return {name: metrics[name] for name in metric_names(parts)}, values
-
-
-def _no_shares(name: str, n: int, of: int) -> Metric:
-    return Metric(
-        name=name,
-        value=None,
-        n=n,
-        of=of,
-        convention="mean preference over the baseline",
-        reason=_VERDICTS_ALONE,
-    )
 
 
 def _others(found: Annotations, judged: Judged, items: Sequence[Item]) -> list[Value]:

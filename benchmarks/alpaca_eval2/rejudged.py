@@ -10,6 +10,7 @@ from backends.engines.caller import Caller
 from benchmarks.alpaca_eval2.annotations import Annotations
 from benchmarks.alpaca_eval2.annotator import Annotator, judge_outputs, preference
 from benchmarks.alpaca_eval2.outputs import Item
+from benchmarks.alpaca_eval2.win_rate import DISCRETE
 from benchmarks.alpaca_eval2.written import annotation_rows
 from benchmarks.benchmark import evenly
 from judges.judging import unscored
@@ -60,6 +61,11 @@ class Rejudged:
     discrete: bool
 
     @property
+    def asked(self) -> bool:
+        """Whether the judge was asked at all: identical outputs need no call."""
+        return any(judgment.call is not None for judgment in self.judgments.values())
+
+    @property
     def unscored(self) -> Unscored:
         """Pairs without a preference."""
         return unscored(list(self.judgments.values()))
@@ -98,7 +104,7 @@ def write_rejudged(found: Sequence[Rejudged], path: Path) -> None:
     """Writes the ``annotations.json`` of all models. Where the judge gave verdicts alone, for any
     of them, ``(discrete)`` stands behind its name in all rows.
     """
-    mark = " (discrete)" if any(one.discrete for one in found) else ""
+    mark = DISCRETE if any(one.discrete for one in found) else ""
     rows = []
     for one in found:
         named = [

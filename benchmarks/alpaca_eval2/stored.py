@@ -26,7 +26,14 @@ from benchmarks.alpaca_eval2.length_control import (
     predicted,
 )
 from benchmarks.alpaca_eval2.official import place, places
-from benchmarks.alpaca_eval2.win_rate import average_length, by_dataset, unscored, win_rates
+from benchmarks.alpaca_eval2.win_rate import (
+    DISCRETE,
+    average_length,
+    by_dataset,
+    no_shares,
+    unscored,
+    win_rates,
+)
 from benchmarks.outside_data import outside_file
 from results.errors import SrlmError, UsageError
 from results.records import Metric
@@ -101,9 +108,14 @@ def _row(model: Annotations, ours: Sequence[Output] | None, theirs: Sequence[Out
     of = len(theirs) if theirs is not None else len(places()) if official else len(model.rows)
     texts = _outputs(model, ours, theirs, official)
     metrics: dict[str, Any] = win_rates(model, of, seed)
-    metrics |= length_controlled(model, of, official, control, seed)
+    verdicts = model.annotator.endswith(DISCRETE)
+    if verdicts:  # as where they were made: no verdict stands under the name of a preference
+        names = ("win_rate", "standard_error", "lc_win_rate", "lc_standard_error")
+        metrics |= {name: no_shares(name, metrics["win_rate"].n, of) for name in names}
+    else:
+        metrics |= length_controlled(model, of, official, control, seed)
     metrics["avg_length"] = average_length(texts, of)
-    if parts := by_dataset(model, seed):
+    if not verdicts and (parts := by_dataset(model, seed)):
         metrics["datasets"] = parts
     return leaderboard_row(
         model.model,

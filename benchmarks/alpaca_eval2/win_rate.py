@@ -13,6 +13,8 @@ from benchmarks.alpaca_eval2.annotations import Annotations
 from results.records import Metric, Unscored, Value
 from results.stats import ratio_metric
 
+DISCRETE = " (discrete)"  # behind the name of an annotator that gave verdicts alone
+VERDICTS_ALONE = "the judge gives no log-probabilities: the figure is discrete_win_rate"
 DROPPED = "unscored dropped"
 
 
@@ -123,6 +125,18 @@ def unscored(found: Annotations) -> Unscored:
     """How many rows have no preference, by reason."""
     reasons = Counter(row.reason for row in found.rows if row.reason is not None)
     return Unscored(n=reasons.total(), of=len(found.rows), reasons=dict(reasons))
+
+
+def no_shares(name: str, n: int, of: int) -> Metric:
+    """Returns the null figure of a mean of preferences where the judge gave verdicts alone."""
+    return Metric(
+        name=name,
+        value=None,
+        n=n,
+        of=of,
+        convention="mean preference over the baseline",
+        reason=VERDICTS_ALONE,
+    )
 
 
 def _count(name: str, value: int, n: int, of: int, convention: str) -> Metric:

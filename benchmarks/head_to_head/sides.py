@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.alpaca_eval2.annotations import read_outputs
 from judges.pointwise import cluster_of
 from results.errors import SrlmError
-from results.records import Candidate, Value
+from results.records import Candidate, Evaluated, Value
 from results.store import RecordFile
 from results.text import excerpt
 from results.weights import text_hash
@@ -28,11 +28,23 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What an evaluation's figures by prompt hang on: benchmark, judge of the answers, hash of what
+    was asked, and the opponent of its win rate.
+    """
+
+    benchmark: str
+    judge: str | None
+    data: str
+    baseline: str | None
+
+
+@dataclass(frozen=True)
 class Side:
     """A model's answers by item id, null where it gave none.
 
     ``identity`` names its weights, null where nobody knows. ``values``: per-prompt figures of an
-    evaluation, by metric and item id.
+    evaluation, by metric and item id; ``measured``: what they hang on.
     """
 
     name: str
@@ -40,6 +52,7 @@ class Side:
     answers: dict[str, str | None]
     identity: str | None = None
     values: dict[str, dict[str, float]] = field(default_factory=dict)
+    measured: Measured | None = None
 
     def hash(self) -> str:
         """Of the prompts and the answers."""
@@ -75,13 +88,12 @@ def side_of_file(path: Path) -> Side:
     return Side(rows[0].generator, items, dict(answers))
 
 
-def side_of_folder(folder: Path, name: str, identity: str, texts: Mapping[str, str]) -> Side:
+def side_of_folder(folder: Path, found: Evaluated, texts: Mapping[str, str]) -> Side:
     """The answers of an evaluation folder.
 
     Args:
         folder: of the evaluation.
-        name: how tables call the model.
-        identity: of its weights.
+        found: what it measured.
         texts: the benchmark's prompts by id.
 
     Raises:
@@ -105,7 +117,8 @@ def side_of_folder(folder: Path, name: str, identity: str, texts: Mapping[str, s
     categories, values = _values(folder)
     items = [Item(r.prompt_id, texts[r.prompt_id], categories.get(r.prompt_id)) for r in records]
     answers = {r.prompt_id: None if r.finish_reason == "error" else r.text for r in records}
-    return Side(name, items, answers, identity, values)
+    measured = Measured(found.benchmark, found.judge, found.data, found.baseline)
+    return Side(found.model, items, answers, found.identity, values, measured)
 
 
 def _values(folder: Path) -> tuple[dict[str, str], dict[str, dict[str, float]]]:

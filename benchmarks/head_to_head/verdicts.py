@@ -13,6 +13,7 @@ from judges.pointwise import mean_scores
 from results.errors import SrlmError, UsageError, did_you_mean
 from results.records import Judgment, PairJudgment, Unscored
 from results.store import RecordFile
+from results.text import excerpt
 
 FIRST, SECOND = "first", "second"
 JUDGED = ("judgments.jsonl", "pair_judgments.jsonl")  # of a judge that scores, that compares
@@ -90,7 +91,8 @@ def by_metric(metric: str, first: Side, second: Side, matches: Sequence[Match]) 
     of has no verdict.
 
     Raises:
-        UsageError: a side is no evaluation, or has no such figure by prompt.
+        UsageError: a side is no evaluation, or has no such figure by prompt; or the two were
+            measured in ways that do not compare.
     """
     for side in (first, second):
         if metric not in side.values:
@@ -99,11 +101,28 @@ def by_metric(metric: str, first: Side, second: Side, matches: Sequence[Match]) 
             raise UsageError(
                 f"--by {metric!r}: {side.name} has no such figure by prompt{meant} (it has {there})"
             )
+    _refuse_other_measure(metric, first, second)
     ours, theirs = first.values[metric], second.values[metric]
     return {
         m.item.id: _higher(ours.get(m.item.id), theirs.get(m.item.id)) if m.played else None
         for m in matches
     }
+
+
+def _refuse_other_measure(metric: str, first: Side, second: Side) -> None:
+    """Figures of other judges, questions or opponents would make one answer win over itself."""
+    ours, theirs = first.measured, second.measured
+    keys = ["benchmark", "judge", "data"]
+    if "win_rate" in metric or "loss_rate" in metric:
+        keys.append("baseline")
+    for key in keys:
+        found = getattr(ours, key), getattr(theirs, key)
+        if found[0] != found[1]:
+            raise UsageError(
+                f"--by {metric!r}: {first.name} and {second.name} were measured with another {key} "
+                f"({excerpt(found[0])} and {excerpt(found[1])}), expected the same; evaluate both "
+                "alike"
+            )
 
 
 def _higher(first: float | None, second: float | None) -> Verdict | None:

@@ -13,6 +13,8 @@ from harness.formats import FORMATS
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from results.records import Unscored
+
 
 def add(commands: Any) -> None:
     """Adds ``head-to-head`` to the command line."""
@@ -25,7 +27,7 @@ def add(commands: Any) -> None:
         epilog="settings: judge.spec, judge.draws, judge.options.OPTION, judge.max_unscored, "
         "a.OPTION and b.OPTION of the engines of sides that are MODELs, decoding.temperature, "
         "decoding.max_tokens, budget.max_calls, budget.max_cost; exit codes: 0 done, 1 error, 2 "
-        "usage, 4 too many unscored judgments",
+        "usage, 3 budget reached, 4 too many unscored judgments or prompts without a verdict",
     )
     command.add_argument("a", metavar="A", help="DIR, FILE or engine:name")
     command.add_argument("b", metavar="B", help="DIR, FILE or engine:name")
@@ -70,7 +72,7 @@ def _do(arguments: argparse.Namespace) -> int:
         arguments.prompts,
         arguments.judge,
         tuple(arguments.by),
-        tuple(arguments.others),
+        tuple(dict.fromkeys(arguments.others)),
         arguments.seed,
     )
     task = Task(asked, arguments.overrides)
@@ -88,7 +90,17 @@ def _do(arguments: argparse.Namespace) -> int:
         print_rows([*found.rows, *map(as_row, found.disagreements)], form)
     print(f"kept in {folder}", file=sys.stderr)
     most = task.config.judge.max_unscored
-    return max(of_unscored(Unscored(**row["unscored"]), most) for row in found.rows)
+    codes = [of_unscored(Unscored(**row["unscored"]), most) for row in found.rows]
+    if not any(codes):
+        codes = [of_unscored(_without_verdict(row), most, "prompts") for row in found.rows]
+    return max(codes)
+
+
+def _without_verdict(row: dict[str, Any]) -> Unscored:
+    from results.records import Unscored
+
+    share = row["metrics"]["win_rate"]
+    return Unscored(n=share["of"] - share["n"], of=share["of"])
 
 
 def as_row(found: dict[str, Any]) -> dict[str, Any]:

@@ -77,7 +77,10 @@ def _reopen(folder: Path) -> int:
     match was not judged, so the judgments are opened too, and first: a kill in between leaves the
     failed answers to be found again.
     """
-    if any(failed_calls(folder / side) for side in SIDES):
+    failed = any(failed_calls(folder / side) for side in SIDES)
+    if failed or failed_calls(folder):
+        (folder / REPORT).unlink(missing_ok=True)  # of answers that are asked for again
+    if failed:
         for path in (folder / name for name in JUDGED):
             if path.exists():
                 reopen(path, lambda line: True)

@@ -129,6 +129,8 @@ class Task:
                 "--judge", asked.judge, judge.options, settings.budget, called_of(self.sides)
             )
             self.spec = with_draws(load_spec(judge.spec), judge.draws)
+            if self.spec.kind == "pairwise":  # or A against B would not be B against A
+                self.spec = self.spec.model_copy(update={"orders": "both"})
             judge = judge.model_copy(update={"options": self.judge.options})
         self.earlier = [read_report(path) for path in asked.others]
         stored = [side for side in self.sides if isinstance(side, Side)]
@@ -250,7 +252,7 @@ def read_folder(folder: Path) -> Side:
     name, options = _benchmark(folder)
     benchmark = open_benchmark(name, options)
     texts = dict(benchmark.prompt_texts()) if isinstance(benchmark, HasPromptTexts) else {}
-    return side_of_folder(folder, found.model, found.identity, texts)
+    return side_of_folder(folder, found, texts)
 
 
 def _benchmark(folder: Path) -> tuple[str, dict[str, Any]]:

@@ -396,3 +396,19 @@ def test_bridge_of_the_official_judge_to_another() -> None:
     assert found["agreement"].value == pytest.approx(731 / 805)
     assert found["offset"].low < found["offset"].value < found["offset"].high < 0
     assert math.isfinite(found["win_rate_after"].value)
+
+
+def test_verdicts_alone_are_no_preferences_in_a_stored_file_either(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.json", [row("a", 2.0, annotator="judge (discrete)"),
+                                       row("b", 1.0, annotator="judge (discrete)")])  # fmt: skip
+    (found,) = rows(path)
+    assert found["metrics"]["discrete_win_rate"].value == 0.5
+    for name in ("win_rate", "standard_error", "lc_win_rate", "lc_standard_error"):
+        assert found["metrics"][name].value is None and found["metrics"][name].reason
+    assert "datasets" not in found["metrics"]
+
+
+def test_half_a_character_is_refused_with_its_row(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.json", [row("a", 2.0), row("b", 2.0, output_2="cut \ud83d")])
+    with pytest.raises(SrlmError, match=r"a\.json: row 1: found half a character \(.u?d83d"):
+        rows(path)

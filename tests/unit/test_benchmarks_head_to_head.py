@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from benchmarks.head_to_head.disagreement import VERDICTS, disagreement
 from benchmarks.head_to_head.figures import contest_metrics
-from benchmarks.head_to_head.sides import Item, Match, Side, matched, side_of_file
+from benchmarks.head_to_head.sides import Item, Match, Measured, Side, matched, side_of_file
 from benchmarks.head_to_head.verdicts import Verdicts, by_metric
 from harness.cli import main
 from judges.pairwise import Verdict
@@ -107,11 +108,13 @@ def test_the_category_is_that_of_whoever_has_one() -> None:
 def test_by_metric() -> None:
     items = [Item("1", "x"), Item("2", "y"), Item("3", "z")]
     answers: dict[str, str | None] = {"1": "", "2": "", "3": ""}
-    first = Side("A", items, answers, values={"score": {"1": 2.0, "2": 0.1 + 0.2, "3": 1.0}})
-    second = Side("B", items, answers, values={"score": {"1": 3.0, "2": 0.3}})
+    same = Measured("b", "j", "d", None)
+    ours, theirs = {"1": 2.0, "2": 0.1 + 0.2, "3": 1.0}, {"1": 3.0, "2": 0.3}
+    first = Side("A", items, answers, values={"score": ours}, measured=same)
+    second = Side("B", items, answers, values={"score": theirs}, measured=same)
     of = matched(first, second)
     assert by_metric("score", first, second, of) == {"1": "loss", "2": "tie", "3": None}
-    silent = Side("A", items, {**answers, "1": None}, values=first.values)
+    silent = replace(first, answers={**answers, "1": None})
     of = matched(silent, second)
     assert by_metric("score", silent, second, of)["1"] is None  # a failed call is no loss
     with pytest.raises(UsageError, match=r"no such figure by prompt; did you mean 'score'\?"):
@@ -349,3 +352,81 @@ def test_a_comparison_stands_in_a_leaderboard(
                 if w != "--json"]  # fmt: skip
         assert main([*said, "--format", form]) == 0
         assert "against by oracle" in capsys.readouterr().out
+
+
+def test_figures_by_another_measure_are_refused() -> None:
+    items, answers = [Item("1", "x")], {"1": "same"}
+
+    def side(name: str, **more: str) -> Side:
+        told = {"benchmark": "b", "judge": "j", "data": "d", "baseline": "o", **more}
+        values = {"win_rate": {"1": 0.2}, "score": {"1": 0.2}}
+        return Side(name, items, dict(answers), values=values, measured=Measured(**told))
+
+    def by(metric: str, **other: str) -> Verdicts:
+        first, second = side("A"), side("B", **other)
+        return by_metric(metric, first, second, matched(first, second))
+
+    assert by("win_rate") == {"1": "tie"}
+    assert by("score", baseline="p") == {"1": "tie"}
+    for metric, other in (
+        ("win_rate", {"baseline": "p"}),
+        ("score", {"judge": "k"}),
+        ("score", {"data": "e"}),
+        ("score", {"benchmark": "c"}),
+    ):
+        (key,) = other
+        with pytest.raises(UsageError, match=f"measured with another {key}"):
+            by(metric, **other)
+
+
+def test_a_judge_of_one_order_is_asked_in_both(
+    server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = files()
+    for spec in ("AB", "random"):
+        Path(f"{spec}.yaml").write_text(
+            f"name: {spec}\nversion: 1\nkind: pairwise\ndescription: x\norders: {spec}\n"
+            "rubric: rubric.md\nparser: {name: verdict_line, label: Verdict}\ndraws: 1\n"
+            "decoding: {temperature: 0, top_p: 1, max_tokens: 9}\naggregation: mean\n"
+            'example: {text: "Verdict: A", verdict: A}\n'
+        )
+    Path("rubric.md").write_text(
+        "{prompt}\n<response_a>\n{first}\n</response_a>\n<response_b>\n{second}\n</response_b>\n"
+    )
+    shares = []
+    for spec, sides in (("AB", (a, b)), ("random", (a, b)), ("AB", (b, a))):
+        said = words(server, *sides, f"judge.spec={spec}.yaml", "--out", f"{spec}{sides[0]}")
+        assert main(said) == 0
+        (row,) = json.loads(capsys.readouterr().out)["rows"]
+        shares.append([row["metrics"][f"{n}_share"]["value"] for n in ("win", "tie", "loss")])
+    assert shares[0] == shares[1] == shares[2][::-1]
+
+
+def test_a_side_without_answers_ends_with_4(capsys: pytest.CaptureFixture[str]) -> None:
+    a, _ = files()
+    with FakeServer(models=("writer", "judge"), reply=likes_short,
+                    fault=lambda body, attempt: "400" if body["model"] == "writer" else None
+                    ) as server:  # fmt: skip
+        said = words(server, "openai:writer", a, f"a.base_url={server.url}", "--out", "h")
+        assert main(said) == 4
+    assert "4 of 4 prompts are unscored" in capsys.readouterr().err
+
+
+def test_a_comparison_that_is_opened_again_has_no_report(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    broken = {"is": True}
+
+    def fault(body: dict[str, Any], attempt: int) -> str | None:
+        return "400" if broken["is"] and last_text(body) == "two" else None
+
+    a, _ = files()
+    with FakeServer(models=("writer", "judge"), reply=likes_short, fault=fault) as server:
+        said = words(server, "openai:writer", a, f"a.base_url={server.url}", "--out", "h")
+        assert main(said) == 0 and Path("h/head_to_head.json").exists()
+        broken["is"] = False
+        assert main([*said, "budget.max_calls=10"]) == 3
+    assert not Path("h/head_to_head.json").exists()
+    capsys.readouterr()
+    assert main(["leaderboard", "h"]) == 2
+    assert "no model has been evaluated there yet" in capsys.readouterr().err

@@ -255,8 +255,10 @@ def test_agreement_of_a_judge_with_people(cache: CallCache, tmp_path: Path) -> N
     found = bench.evaluate(caller, judge, None, tmp_path / "e", 0)
     assert found.metrics["pairwise_accuracy"].value == 1.0
     assert (found.n, found.judge) == (4, "additive5")
-    without = bench.evaluate(caller, None, None, tmp_path / "f", 0)
-    assert all(m.value is None for m in without.metrics.values()) and without.values == []
+    other = Judge(spec, caller, "hf:other", False)
+    assert bench.evaluate(caller, other, None, tmp_path / "o", 0).judge == "additive5 on hf:other"
+    with pytest.raises(UsageError, match="found no judge"):
+        bench.evaluate(caller, None, None, tmp_path / "f", 0)
     assert len(JudgeAgreement(path, limit=2).rankings) == 2
     with pytest.raises(UsageError, match="no ranked prompt falls into the held-out share"):
         JudgeAgreement(path, held_out_share=0.0).evaluate(caller, judge, None, tmp_path / "g", 0)

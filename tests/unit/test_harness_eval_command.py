@@ -219,3 +219,23 @@ def test_a_judge_without_probabilities_is_named_so_for_all_models(
     found = json.loads(capsys.readouterr().out)
     assert found["bridge"] == "weighted_alpaca_eval_gpt4_turbo by openai:new (discrete)"
     assert found["n"] == 2
+
+
+def test_a_judge_that_loses_its_probabilities_between_models_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("alpaca_eval", reason="alpaca-eval is not installed")
+    from tests.fake_server import FakeServer
+
+    rows = [row(p, 1.2, generator_2=m, output_2=f"{m} on {p}") for m in "ab" for p in ("p", "q")]
+    path = write(tmp_path / "x.json", rows)
+    words = ["eval", "--benchmark", "alpaca_eval2", "--annotations", str(path), "--bridge",
+             "openai:new", "--json", "--out", str(tmp_path / "b")]  # fmt: skip
+    with FakeServer(models=("new",), reply=lambda body: "m",
+                    logprobs=lambda word: {"m": -0.001, "M": -9.0}) as server:  # fmt: skip
+        words.append(f"judge.options.base_url={server.url}")
+        assert main([*words, "budget.max_calls=2"]) == 3
+        server.logprobs = None
+        capsys.readouterr()
+        assert main(words) == 1
+    assert "the judge gives no log-probabilities here" in capsys.readouterr().err

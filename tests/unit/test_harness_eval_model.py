@@ -247,3 +247,34 @@ def test_what_would_end_it_later_ends_it_before_the_folder_is_taken(
     assert server.bodies and not list(Path("e").glob("[!.]*"))
     away = words(server, "micro_world", *micro(), "--out", "a")
     assert "another configuration: options.items: 6 -> 5" in refused(*away, "options.items=5")
+
+
+def test_the_judge_of_a_judge_benchmark_is_named(
+    server: FakeServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rankings = tmp_path / "r.jsonl"
+    lines = [
+        {"id": f"p{i}", "prompt": f"Ask {i}", "responses": [
+            {"id": "a", "text": "x", "rank": 0}, {"id": "b", "text": "y", "rank": 1}]}
+        for i in range(4)
+    ]  # fmt: skip
+    rankings.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    said = words(server, "judge_agreement", f"options.rankings={rankings}", "--out", "j")
+    code = main(said)
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
+    assert json.loads(printed.out)["rows"][0]["judge"].startswith("additive5 on openai:judge")
+    alone = ["eval", "openai:writer", "--benchmark", "judge_agreement", "--out", "k",
+             f"options.rankings={rankings}", f"engine.base_url={server.url}"]  # fmt: skip
+    assert main(alone) == 2 and not list(Path("k").glob("[!.]*"))
+    assert "found no judge" in capsys.readouterr().err
+
+
+def test_a_name_is_no_markup_and_no_format(
+    server: FakeServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as in a terminal
+    said = words(server, "micro_world", *micro(), "--out", "w", "--name", "a[/bold]{b}\x1b[31m")
+    assert main(said) == 0
+    printed = capsys.readouterr()
+    assert "a[/bold]{b}" in printed.err

@@ -162,4 +162,8 @@ def test_models_of_several_exports_stand_in_one_file(
     capsys.readouterr()
     evaluated(server, "mt_bench", "--out", "c", "--name", "A", *options)
     assert main(["export", "a", "c", "--to", "fastchat", "--out", "y"]) == 2
-    assert "both are called 'A'" in capsys.readouterr().err
+    assert "both would be 'A'" in capsys.readouterr().err
+    assert main(["export", "c", "--to", "fastchat", "--out", "x"]) == 0
+    evaluated(server, "mt_bench", "--out", "d", "--name", "A/", *options)
+    assert main(["export", "d", "--to", "fastchat", "--out", "x"]) == 2
+    assert "holds A, expected 'A/' or no file" in capsys.readouterr().err

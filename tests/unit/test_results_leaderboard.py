@@ -226,3 +226,12 @@ def test_no_rows_and_no_metrics(form: Any) -> None:
     assert "M1" not in form([])
     assert "M1" in form([row(metrics={})])
     assert "M1" in printed([row(metrics={})], 80)
+
+
+def test_csv_keeps_a_part_apart_from_the_column_of_its_name() -> None:
+    metrics = {"average": 6.5, "n_wins": 17.0, "categories": {"model": 5.0, "average": 4.0}}
+    row = {"model": "m", "benchmark": "b", "judge": "j", "n": 3, "metrics": metrics}
+    header, line = to_csv([row]).splitlines()
+    found = dict(zip(header.split(","), line.split(","), strict=True))
+    assert found["model"] == "m" and found["categories.model"] == "5.0"
+    assert (found["average"], found["categories.average"], found["wins"]) == ("6.5", "4.0", "17")

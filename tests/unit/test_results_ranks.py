@@ -186,3 +186,13 @@ def test_ranks_of_two_evaluations(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert ranks == [("high", 1, 1, 1), ("low", 2, 2, 2)]
     # A dot in a name makes a group of the known groups alone.
     assert {"f1", "f1.macro"} < set(rows[0]["metrics"]) and "folder" not in rows[0]
+
+
+def test_rows_without_a_common_round_have_no_interval() -> None:
+    rows = [row(f"m{i}", 0.1 * i) for i in range(14)]
+    own = [
+        [Value(prompt_id=f"p{i}", metric="win_rate", num=0.1 * i, cluster=f"p{i}")]
+        for i in range(14)
+    ]
+    found = ends(ranked(rows, own, "win_rate"))
+    assert found["m13"] == (1, None, None) and found["m0"] == (14, None, None)
