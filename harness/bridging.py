@@ -24,6 +24,7 @@ from benchmarks.alpaca_eval2.rejudged import (
 from harness.called import PACE, callers, open_called, without_pace
 from harness.config import Budget, Section
 from harness.display import Display
+from harness.exit_code import TOO_MANY_UNSCORED
 from harness.failed_calls import reopen_failed
 from harness.folder import claim
 from harness.plan import Plan, notes_on_price, step_of, text_of
@@ -62,6 +63,12 @@ class BridgeConfig(Settings):
     annotations: str
     judge_model: str
     seed: int
+
+
+class NothingScored(SrlmError):
+    """The new judge gave no verdict at all."""
+
+    exit_code = TOO_MANY_UNSCORED
 
 
 @dataclass(frozen=True)
@@ -160,6 +167,13 @@ def build(task: Task, folder: Path, display: Display) -> Bridged:
         found = task.ask(caller, folder)
     missing = total_unscored(one.unscored for one in found)
     display.finish(task.judge.name, "judgments", f"{pairs}, {missing.n} unscored")
+    if missing.of and missing.n == missing.of:
+        why = ", ".join(f"{n} {reason}" for reason, n in sorted(missing.reasons.items()))
+        raise NothingScored(
+            f"{folder}: all {missing.of} judgments of {task.judge.name} are unscored ({why}), "
+            "expected verdicts; see its answers there and name a judge that gives the annotator's "
+            "verdict in its few tokens"
+        )
     whole = folder / "annotations.json"
     write_rejudged(found, whole)
     between = bridge(task.path, whole, task.config.seed)

@@ -114,8 +114,8 @@ def _answers(one: Evaluation, out: Path) -> Iterable[tuple[Path, int]]:
     source = one.folder / "fastchat" / "model_answer.jsonl"
     if source.is_file():
         target = out / "model_answer" / f"{slug(one.model)}.jsonl"
-        rows = [{**row, "model_id": one.model} for row in _lines(source)]
-        _refuse_another(target, _lines(target), "model_id", one.model)
+        # FastChat takes a model's name from the file's: inside it is the same.
+        rows = [{**row, "model_id": slug(one.model)} for row in _lines(source)]
         write_fastchat(target, rows)
         yield target, len(rows)
 
@@ -126,8 +126,8 @@ def _judgments(evaluations: Sequence[Evaluation], out: Path) -> list[tuple[Path,
     for one in evaluations:
         judge = slug(one.found.judge or "judge")
         for kind, names in (
-            ("single", {"model": one.model}),
-            ("pair", {"model_1": one.model, "model_2": _opponent(one.found.baseline)}),
+            ("single", {"model": slug(one.model)}),
+            ("pair", {"model_1": slug(one.model), "model_2": slug(_opponent(one.found.baseline))}),
         ):
             source = one.folder / "fastchat" / f"{kind}.jsonl"
             if source.is_file():

@@ -16,6 +16,8 @@ from harness.config import RulesFile, RunConfig
 from results.errors import UsageError, did_you_mean
 from results.weights import text_hash
 
+BENCHMARK = "evaluation.benchmark"
+NAMING = ("name", "benchmark")  # keys of a section that say which part it is about
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -62,7 +64,11 @@ def load_recipe(name_or_path: str, overrides: list[str]) -> Loaded:
         for text in overrides
     ]
     own: dict[str, Any] = {}
-    for text, key, value in _assignments(overrides):
+    # The benchmark first: another one has options of its own, which stand before or after it.
+    for text, key, value in sorted(_assignments(overrides), key=lambda a: a[1] != BENCHMARK):
+        if key == BENCHMARK and value != tree.get("evaluation", {}).get("benchmark"):
+            tree["evaluation"] = {**tree.get("evaluation", {}), "options": {}}
+            origins = {k: v for k, v in origins.items() if not _under(k, "evaluation.options")}
         _set(tree, key.split("."), value, text)
         origins = {k: v for k, v in origins.items() if not _under(k, key)} | {key: "override"}
         if _under(key, "gate"):
@@ -164,7 +170,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 def _another(old: dict[str, Any], new: dict[str, Any]) -> bool:
     """Whether a section names another part, an engine for one, which has options of its own."""
-    return "name" in old and new.get("name", old["name"]) != old["name"]
+    return any(key in old and new.get(key, old[key]) != old[key] for key in NAMING)
 
 
 def _scalar(text: str, value: str) -> Any:

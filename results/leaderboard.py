@@ -115,7 +115,8 @@ def to_html(rows: Sequence[Row]) -> str:
 
 
 def to_csv(rows: Sequence[Row]) -> str:
-    """Returns one line per row: what it may be compared by, then value, low and high per metric.
+    """Returns one line per row: what it may be compared by, then value, low, high and coverage
+    (n, of) per metric.
 
     For programs and spreadsheets: bare numbers, shares in percent, an empty cell for null. Lines
     of one group stand together and share a ``table`` number; compare only within one.
@@ -133,7 +134,7 @@ def to_csv(rows: Sequence[Row]) -> str:
             line["judge_is_judged"] = bool(row.get("judge_is_judged"))
             found = dict(figures(row["metrics"]))
             for name in names:
-                for end in ("value", "low", "high"):
+                for end in ("value", "low", "high", "n", "of"):
                     column = columns[name] if end == "value" else f"{columns[name]} {end}"
                     value = found.get(name, {}).get(end)
                     if isinstance(value, float) and kind_of(name) == "count":

@@ -150,6 +150,7 @@ def notes(rows: Sequence[Row]) -> list[str]:
             if metric.get("low") is not None:
                 levels[f"{100 * metric.get('confidence', 0.95):g}"] = None
     lines = [f"{', '.join(named)}: {convention}" for convention, named in conventions.items()]
+    lines += _nulls(rows)
     if levels:
         lines.append(f"[low, high]: {' and '.join(levels)} % interval")
     if any(row.get("judge_is_judged") for row in rows):
@@ -159,6 +160,19 @@ def notes(rows: Sequence[Row]) -> list[str]:
     lines += [f"published: {source}" for source in sources]
     spent = {_text(row.get("run")): row["spent"] for row in rows if row.get("spent")}
     return lines + [f"{run}: {_spent(sums)}" for run, sums in spent.items()]
+
+
+def _nulls(rows: Sequence[Row]) -> list[str]:
+    """Why a figure is null in every row of a table; those of single rows are in the JSON."""
+    found: dict[str, list[str]] = {}
+    for name in metric_names(rows):
+        metrics = [dict(figures(row["metrics"])).get(name, {}) for row in rows]
+        reasons = {metric.get("reason") for metric in metrics}
+        if all(metric.get("value") is None for metric in metrics) and len(reasons) == 1:
+            (reason,) = reasons
+            if reason:
+                found.setdefault(_text(reason), []).append(_text(heading(name).removesuffix(" %")))
+    return [f"no {', '.join(names)}: {reason}" for reason, names in found.items()]
 
 
 def _spent(sums: Mapping[str, Any]) -> str:

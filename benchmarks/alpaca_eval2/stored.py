@@ -41,6 +41,7 @@ from results.stats import Ends
 from results.tables import leaderboard_row
 from results.text import excerpt
 
+MISSING = 20  # rows that a published file may lack and still count as the set in its order
 BASELINE = "gpt4_1106_preview"  # whose verbose and concise answers upstream's files describe
 
 
@@ -195,15 +196,27 @@ def _why_not(model: Annotations, official: bool, control: LengthControl) -> str 
     if model.baseline != BASELINE:
         return f"the baseline is {excerpt(model.baseline)!r}; upstream's files are of {BASELINE}"
     if len(model.rows) < known and control.join == "prompt":
+        return f"{len(model.rows)} of {known} prompts are there; annotate the rest"
+    if control.join == "position" and not _in_order(model):
         return (
-            f"{len(model.rows)} of {known} prompts are there; annotate the rest (or "
-            "control.join=position, which takes row numbers for prompts as upstream does)"
+            "control.join=position takes row numbers for prompts, and these rows are not the set "
+            f"in its order with at most {MISSING} missing; leave it out"
         )
     if not any(row.share is not None for row in model.rows):
         return "no row has a preference"
     if len({len(row.output_1) - len(row.output_2) for row in model.rows}) < 2:
         return "all outputs differ by the same length from the baseline's: nothing to control for"
     return None
+
+
+def _in_order(model: Annotations) -> bool:
+    """Whether the rows are the set in its order with a few left out, as upstream's function wants
+    them.
+    """
+    found = [place(row.instruction) for row in model.rows]
+    numbers = [number for number in found if number is not None]
+    whole = len(numbers) == len(found) >= len(places()) - MISSING
+    return whole and numbers == sorted(numbers)
 
 
 def _with_files(control: LengthControl) -> tuple[LengthControl, str | None]:

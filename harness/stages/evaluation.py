@@ -65,12 +65,16 @@ def measure(
     values = RecordFile(folder / VALUES, Value)
     if not values.done:
         values.replace(result.values)
+    judged_by = result.judge
+    if judged_by is not None and result.judge_is_judged:
+        # Every model that judges itself is another judge: no two such rows are ranked together.
+        judged_by = named(judged_by, model.engine.identity)
     found = Evaluated(
         model=title,
         benchmark=benchmark.name,
         identity=model.engine.identity,
         data=result.data,
-        judge=result.judge,
+        judge=judged_by,
         judge_is_judged=result.judge_is_judged,
         judge_spec=None if judge is None or own_prompts(benchmark) else describe(judge.spec),
         judge_model=None if judge is None else judge.name,

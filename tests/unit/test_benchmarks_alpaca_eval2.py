@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import math
 from pathlib import Path
@@ -412,3 +413,18 @@ def test_half_a_character_is_refused_with_its_row(tmp_path: Path) -> None:
     path = write(tmp_path / "a.json", [row("a", 2.0), row("b", 2.0, output_2="cut \ud83d")])
     with pytest.raises(SrlmError, match=r"a\.json: row 1: found half a character \(.u?d83d"):
         rows(path)
+
+
+def test_row_numbers_stand_for_prompts_only_in_the_order_of_the_set(tmp_path: Path) -> None:
+    path = annotations_of("claude-2.1")
+    with gzip.open(path) as file:
+        whole = json.load(file)
+    gamed = real_data("alpaca_eval", "derived", "df_gamed_surrogate.csv")
+    control = LengthControl(gamed=gamed, c=2.7826, join="position", rounds=10)
+    for place, (found, holds) in enumerate(
+        [(whole[3:], True), (whole[:100], False), (whole[::-1], False)]
+    ):
+        (made,) = rows(write(tmp_path / f"{place}.json", found), None, None, control)
+        figure = made["metrics"]["lc_win_rate"]
+        assert (figure.value is not None) == holds
+        assert holds or "not the set in its order" in figure.reason

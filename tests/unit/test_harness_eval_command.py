@@ -239,3 +239,18 @@ def test_a_judge_that_loses_its_probabilities_between_models_is_refused(
         capsys.readouterr()
         assert main(words) == 1
     assert "the judge gives no log-probabilities here" in capsys.readouterr().err
+
+
+def test_a_judge_that_says_nothing_ends_with_4(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("alpaca_eval", reason="alpaca-eval is not installed")
+    from tests.fake_server import FakeServer
+
+    path = write(tmp_path / "x.json", [row("p", 1.2), row("q", 1.2)])
+    with FakeServer(models=("new",), reply=lambda body: "hm") as server:
+        words = ["eval", "--benchmark", "alpaca_eval2", "--annotations", str(path), "--bridge",
+                 "openai:new", f"judge.options.base_url={server.url}", "--out",
+                 str(tmp_path / "b")]  # fmt: skip
+        assert main(words) == 4
+    assert "all 2 judgments of openai:new are unscored" in capsys.readouterr().err

@@ -278,3 +278,21 @@ def test_a_name_is_no_markup_and_no_format(
     assert main(said) == 0
     printed = capsys.readouterr()
     assert "a[/bold]{b}" in printed.err
+
+
+def test_two_models_that_judge_themselves_are_ranked_apart(
+    server: FakeServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = mt_bench_files.write_files(tmp_path)
+    options = [f"options.{key}={value}" for key, value in files.items()]
+    for model in ("writer", "judge"):
+        said = words(server, "mt_bench", *options, "--out", model, judge="self")
+        said[1] = f"openai:{model}"
+        assert main(said) in (0, 4)
+    capsys.readouterr()
+    assert main(["leaderboard", "writer", "judge", "--rank", "average", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert len({row["judge"] for row in rows}) == 2
+    assert all(row["judge"].startswith("self ") and row["judge_is_judged"] for row in rows)
+    ranks = [row["metrics"]["rank"] for row in rows]
+    assert [rank["of"] for rank in ranks] == [1, 1]

@@ -164,6 +164,10 @@ def test_models_of_several_exports_stand_in_one_file(
     assert main(["export", "a", "c", "--to", "fastchat", "--out", "y"]) == 2
     assert "both would be 'A'" in capsys.readouterr().err
     assert main(["export", "c", "--to", "fastchat", "--out", "x"]) == 0
-    evaluated(server, "mt_bench", "--out", "d", "--name", "A/", *options)
-    assert main(["export", "d", "--to", "fastchat", "--out", "x"]) == 2
+    rows = [baseline_row(f"question {i}") for i in range(6)]
+    base = f"options.baseline_outputs={write(Path('base.json'), rows)}"
+    for name in ("A", "A/"):
+        evaluated(server, "alpaca_eval2", "--out", f"al{len(name)}", "--name", name, base)
+    assert main(["export", "al1", "--to", "alpaca_eval", "--out", "z"]) == 0
+    assert main(["export", "al2", "--to", "alpaca_eval", "--out", "z"]) == 2
     assert "holds A, expected 'A/' or no file" in capsys.readouterr().err

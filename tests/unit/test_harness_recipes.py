@@ -259,3 +259,17 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_non_text_keys_are_refused(tmp_path: Path) -> None:
     assert "mine.yaml: " in refusal(write(tmp_path / "mine.yaml", {**GOOD, 1: 2}))
+
+
+def test_another_benchmark_takes_none_of_the_options_of_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "extends: quickstart\nname: mine\nevaluation: {benchmark: judge_agreement, "
+        "options: {rankings: r.jsonl}, baseline: none}\ngate: {file: null}\n"
+    )
+    assert load_recipe(str(path), []).config.evaluation.options == {"rankings": "r.jsonl"}
+    kept = load_recipe("quickstart", ["evaluation.options.items=7"]).config.evaluation.options
+    assert kept["items"] == 7 and kept["rankings"] == 80
+    words = ["evaluation.options.rankings=r.jsonl", "evaluation.benchmark=judge_agreement"]
+    for said in (words, words[::-1]):
+        assert load_recipe("quickstart", said).config.evaluation.options == {"rankings": "r.jsonl"}

@@ -235,3 +235,19 @@ def test_csv_keeps_a_part_apart_from_the_column_of_its_name() -> None:
     found = dict(zip(header.split(","), line.split(","), strict=True))
     assert found["model"] == "m" and found["categories.model"] == "5.0"
     assert (found["average"], found["categories.average"], found["wins"]) == ("6.5", "4.0", "17")
+
+
+def test_csv_has_the_coverage() -> None:
+    metric = {"value": 1.0, "low": 1.0, "high": 1.0, "n": 6, "of": 138, "convention": "x"}
+    row = {"model": "m", "benchmark": "b", "judge": "j", "n": 3, "metrics": {"five_best": metric}}
+    (found,) = csv.DictReader(io.StringIO(to_csv([row])))
+    assert (found["5-best %"], found["5-best % n"], found["5-best % of"]) == ("100.0", "6", "138")
+
+
+def test_a_figure_that_no_row_has_says_why() -> None:
+    null = {"value": None, "n": 0, "of": 4, "convention": "x", "reason": "no file"}
+    rows = [{"model": m, "benchmark": "b", "judge": "j", "n": 3, "metrics": {"lc_win_rate": null}}
+            for m in "ab"]  # fmt: skip
+    assert "no LC win rate: no file" in to_markdown(rows)
+    rows[1]["metrics"] = {"lc_win_rate": 0.5}
+    assert "no file" not in to_markdown(rows)
