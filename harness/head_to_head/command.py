@@ -47,6 +47,7 @@ def add(commands: Any) -> None:
         help="of sides that are MODELs (default: B's or A's)",
     )
     command.add_argument("--out", type=Path, help="folder (default: runs/head-to-head-HASH)")
+    command.add_argument("--plan", action="store_true", help="calls and cost; calls nothing")
     command.add_argument("--seed", type=int, default=0, help="of calls and intervals (default: 0)")
     command.add_argument("--format", choices=FORMATS, default="table")
     command.add_argument("--json", action="store_true", help="the same as --format json")
@@ -58,7 +59,9 @@ def _do(arguments: argparse.Namespace) -> int:
     from harness.display import Display
     from harness.exit_code import of_unscored
     from harness.head_to_head.compare import compare
+    from harness.head_to_head.plan import plan
     from harness.head_to_head.task import Asked, Task
+    from harness.plan_table import plan_as_json, show
     from harness.rows import print_rows
     from results.errors import UsageError
     from results.records import Unscored
@@ -76,6 +79,9 @@ def _do(arguments: argparse.Namespace) -> int:
         arguments.seed,
     )
     task = Task(asked, arguments.overrides)
+    if arguments.plan:
+        show(plan(task), plan_as_json(arguments))
+        return 0
     folder: Path = arguments.out or task.default_folder()
     with Display() as display, RunLock(folder):
         found = compare(task, folder, display)

@@ -430,3 +430,16 @@ def test_a_comparison_that_is_opened_again_has_no_report(
     capsys.readouterr()
     assert main(["leaderboard", "h"]) == 2
     assert "no model has been evaluated there yet" in capsys.readouterr().err
+
+
+def test_plan_calls_nothing(server: FakeServer, capsys: pytest.CaptureFixture[str]) -> None:
+    a, b = files()
+    assert main(words(server, a, b, "--plan", "--out", "h")) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(s["stage"], s["calls"]) for s in found["steps"]] == [("judge", 6)]  # one is the same
+    said = words(server, "openai:writer", a, f"a.base_url={server.url}", "--plan", "--out", "h")
+    assert main(said) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(s["stage"], s["calls"]) for s in found["steps"]] == [("answers, A", 4), ("judge", 8)]
+    assert found["prompts"]["answers, A"] == "one"
+    assert server.bodies == [] and not Path("h").exists()
