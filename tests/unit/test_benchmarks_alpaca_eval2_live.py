@@ -297,7 +297,8 @@ def test_a_judge_without_logprobs_gives_the_discrete_figure(world: World) -> Non
     assert [(c.temperature, c.logprobs) for c in world.judge.configs] == [(1, 5)] + [(0, 0)] * 2
     assert not world.judgments() and len(world.judgments("pair_judgments_discrete")) == 6
     row = world.stored()
-    assert row["metrics"]["win_rate"].value == share and row["judge"] == found.judge
+    assert row["metrics"]["discrete_win_rate"].value == share and row["judge"] == found.judge
+    assert row["metrics"]["win_rate"].value is None  # as here: a verdict is no preference
     # Known from now on: nothing is asked again.
     assert world.evaluate(judge=bare) == found and not world.judge.calls
 
