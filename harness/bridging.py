@@ -33,7 +33,8 @@ from harness.rehearsal import asked_in_silence
 from judges.judging import total_unscored
 from results.errors import SrlmError
 from results.files import write_json
-from results.records import Metric, Unscored
+from results.leaderboard import plain_json
+from results.records import Unscored
 from results.weights import text_hash
 
 FREE = ("budget", "judge.max_unscored", *(f"judge.options.{key}" for key in PACE))
@@ -177,12 +178,5 @@ def build(task: Task, folder: Path, display: Display) -> Bridged:
     whole = folder / "annotations.json"
     write_rejudged(found, whole)
     between = bridge(task.path, whole, task.config.seed)
-    write_json(folder / "bridge.json", {**between, "metrics": _plain(between["metrics"])})
+    write_json(folder / "bridge.json", plain_json(between))
     return Bridged(between, missing)
-
-
-def _plain(metrics: Any) -> Any:
-    """Metrics, in whatever groups, as JSON data."""
-    if isinstance(metrics, Metric):
-        return metrics.model_dump()
-    return {name: _plain(metric) for name, metric in metrics.items()}

@@ -48,6 +48,15 @@ class EvaluationJudge(Section):
     max_unscored: float = Field(default=0.5, ge=0, le=1)
 
 
+def refuse_unused(judge: EvaluationJudge, name: str | None) -> None:
+    """Raises UsageError on a setting of a judge where none was named."""
+    if name is None and judge.model_fields_set:
+        raise UsageError(
+            f"judge.{min(judge.model_fields_set)}: is of a judge, and there is none; give --judge "
+            "or leave it out"
+        )
+
+
 class Settings(Section):
     """What an evaluation may be told by ``key.sub=value``: ``engine`` (the model's, its options),
     ``options`` (the benchmark's), ``judge``, ``budget``.
@@ -105,11 +114,7 @@ class Task:
         judge, name = settings.judge, asked.judge
         if judge.options and (name is None or name == SELF):
             raise UsageError("judge.options: are of a judge's own engine; give --judge ENGINE:NAME")
-        if name is None and judge.model_fields_set:
-            raise UsageError(
-                f"judge.{min(judge.model_fields_set)}: is of a judge, and there is none; give "
-                "--judge or leave it out"
-            )
+        refuse_unused(judge, name)
         options = complete_options(
             "benchmark", asked.benchmark, BENCHMARKS.load(asked.benchmark), settings.options
         )

@@ -246,6 +246,11 @@ def _csv(value: Any) -> Any:
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
+def plain_json(document: Any) -> Any:
+    """Returns a document with metrics in it as JSON data, as it is printed and kept."""
+    return json.loads(json.dumps(document, default=as_json))
+
+
 def as_json(value: object) -> Any:
     """The ``default`` of ``json.dumps``: a model as its data; ValueError on anything else."""
     if isinstance(value, BaseModel):

@@ -128,7 +128,8 @@ class AlpacaEval2:
         self._say_whose_judge(judge)
         config = GenerateConfig(self.temperature, self.top_p, self.max_tokens, (), seed)
         file = RecordFile(folder / "outputs.jsonl", Candidate)
-        outputs = generate(model, self.items, file, config)
+        prompts = [(item.id, item.instruction) for item in self.items]
+        outputs = generate(model, prompts, file, config)
         name = model.engine.identity
         write_outputs(folder / OUTPUTS, name, self.items, outputs)
         judged = judge_outputs(judge.caller, self.annotator, self.items, outputs, folder, seed)

@@ -65,25 +65,28 @@ def _item(row: Instruction, found: Output) -> Item:
 
 
 def generate(
-    model: Caller, items: Sequence[Item], file: RecordFile[Candidate], config: GenerateConfig
+    model: Caller,
+    prompts: Sequence[tuple[str, str]],
+    file: RecordFile[Candidate],
+    config: GenerateConfig,
 ) -> dict[str, str]:
-    """Returns the model's outputs by prompt id, kept in ``file``.
+    """Returns the model's outputs to (id, text) of prompts, by id, kept in ``file``.
 
     Each prompt is one user message. A call that failed (a prompt too long for the model, say) is
     not among them: its record holds the reason. An output stays as it is, blanks and all.
     """
 
     def record(answer: Answer) -> Candidate:
-        return to_candidate(answer, items[answer.index].id, RESPONSE)
+        return to_candidate(answer, prompts[answer.index][0], RESPONSE)
 
-    requests = [Request((Message(role="user", content=item.instruction),)) for item in items]
+    requests = [Request((Message(role="user", content=text),)) for _, text in prompts]
     records = collect_groups(
         file,
         model,
         [Group(requests, config, record)],
         [],
         lambda candidate: (candidate.prompt_id,),
-        {(item.id,): place for place, item in enumerate(items)},
+        {(name,): place for place, (name, _) in enumerate(prompts)},
     )
     return {r.prompt_id: r.text for r in records if r.finish_reason != "error"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from benchmarks.mt_bench.protocol import CATEGORIES, CATEGORY_OF
@@ -59,36 +59,33 @@ def rating_metrics(ratings: Sequence[Rating], asked: Asked, seed: int) -> dict[s
 
 def category_metrics(ratings: Sequence[Rating], asked: Asked, seed: int) -> dict[str, Metric]:
     """Returns the average of each of MT-Bench's eight categories, over both turns."""
-    values = [value for value in rating_values(ratings) if value.metric == "average"]
-    return {
-        category: ratio_metric(
-            category,
-            [value for value in values if value.category == category],
-            count_asked(asked, category),
-            MEAN,
-            seed,
-        )
-        for category in CATEGORIES
-    }
+    of = {category: count_asked(asked, category) for category in CATEGORIES}
+    return _averages(ratings, of, "{}", seed)
 
 
 def by_category(ratings: Sequence[Rating], asked: Asked, seed: int) -> dict[str, Metric]:
     """Returns ``categories.NAME`` for each category that the ratings have, in MT-Bench's order."""
-    values = category_values(ratings)
-    of = {rating.question_id: rating.category for rating in ratings}
-    there = {category for category in of.values() if category is not None}
-    names = [name for name in CATEGORIES if name in there]
-    names += sorted(there - set(CATEGORIES))
+    category = {rating.question_id: rating.category for rating in ratings}
+    there = {name for name in category.values() if name is not None}
+    names = [name for name in CATEGORIES if name in there] + sorted(there - set(CATEGORIES))
+    of = {name: sum(category[question] == name for question, _ in asked) for name in names}
+    return _averages(ratings, of, CATEGORY, seed)
+
+
+def _averages(
+    ratings: Sequence[Rating], of: Mapping[str, int], key: str, seed: int
+) -> dict[str, Metric]:
+    """The average of each category in ``of``, which says how many answers it has, under ``key``."""
+    values = [value for value in rating_values(ratings) if value.metric == "average"]
     return {
-        key: ratio_metric(
-            key,
-            [value for value in values if value.metric == key],
-            sum(of[question] == name for question, _ in asked),
+        key.format(category): ratio_metric(
+            key.format(category),
+            [value for value in values if value.category == category],
+            n,
             MEAN,
             seed,
         )
-        for name in names
-        for key in [CATEGORY.format(name)]
+        for category, n in of.items()
     }
 
 

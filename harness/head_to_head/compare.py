@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from backends.collect import collect, to_candidate
-from backends.engines.caller import Answer, Caller
-from backends.engines.engine import GenerateConfig, Request, check_ready
-from benchmarks.head_to_head.disagreement import Disagreement, disagreement
+from backends.engines.caller import Caller
+from backends.engines.engine import GenerateConfig, check_ready
+from benchmarks.alpaca_eval2.outputs import generate
+from benchmarks.head_to_head.disagreement import disagreement
 from benchmarks.head_to_head.figures import contest_metrics
-from benchmarks.head_to_head.sides import Match, Side, match_hash, matched
+from benchmarks.head_to_head.sides import OUTPUTS, Match, Side, match_hash, matched
 from benchmarks.head_to_head.verdicts import JUDGED, by_metric, judged
 from harness.called import Called, callers
 from harness.display import Display
@@ -22,7 +21,7 @@ from harness.folder import claim
 from harness.head_to_head.report import REPORT, Report, Said, refuse_other
 from harness.head_to_head.task import FREE, Task
 from judges.judging import Judge
-from results.records import Candidate, Message
+from results.records import Candidate
 from results.store import RecordFile, write_json
 from results.tables import leaderboard_row
 
@@ -67,7 +66,7 @@ def compare(task: Task, folder: Path, display: Display) -> Report:
         for x, y in combinations([*earlier, *said], 2)
     ]
     rows = [_row(folder, one, first, second, matches, data, config.seed) for one in said]
-    report = Report.of(data, said, rows, [described(found) for found in table])
+    report = Report.of(data, said, rows, table)
     write_json(folder / REPORT, report.model_dump())
     return report
 
@@ -91,20 +90,14 @@ def _answered(side: Called, caller: Caller, task: Task, folder: Path, display: D
     """The model's answers, one user message each, kept in ``folder``."""
     items, config = task.items, task.config
     display.start(side.name, "answers", len(items))
-    file = RecordFile(folder / "outputs.jsonl", Candidate)
-
-    def record(answer: Answer) -> Candidate:
-        return to_candidate(answer, items[answer.index].id, "output")
-
-    asked = [Request((Message(role="user", content=item.prompt),)) for item in items]
     how = config.decoding
     decoding = GenerateConfig(how.temperature, how.top_p, how.max_tokens, (), config.seed)
-    records = collect(file, caller, asked, decoding, record)
+    file = RecordFile(folder / OUTPUTS, Candidate)
+    found = generate(caller, [(item.id, item.prompt) for item in items], file, decoding)
     if side is not task.judge:
         side.engine.close()  # two models at most hold their weights at a time
-    failed = sum(r.finish_reason == "error" for r in records)
-    display.finish(side.name, "answers", f"{len(records)}, {failed} failed")
-    answers = {r.prompt_id: None if r.finish_reason == "error" else r.text for r in records}
+    display.finish(side.name, "answers", f"{len(items)}, {len(items) - len(found)} failed")
+    answers = {item.id: found.get(item.id) for item in items}
     return Side(side.name, list(items), answers, side.engine.identity)
 
 
@@ -152,11 +145,3 @@ def _row(
         baseline=second.name,
         data=data,
     )
-
-
-def described(found: Disagreement) -> dict[str, Any]:
-    """A disagreement as JSON data."""
-    return {
-        **asdict(found),
-        "metrics": {name: metric.model_dump() for name, metric in found.metrics.items()},
-    }

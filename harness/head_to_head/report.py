@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from benchmarks.head_to_head.disagreement import Disagreement
 from benchmarks.head_to_head.verdicts import Verdicts
 from judges.pairwise import Verdict
 from results.errors import UsageError
 from results.files import read_model
-from results.leaderboard import as_json
+from results.leaderboard import plain_json
 from results.records import Unscored
 
 REPORT = "head_to_head.json"
@@ -56,12 +56,16 @@ class Report(BaseModel):
         data: str,
         said: Sequence[Said],
         rows: Sequence[dict[str, Any]],
-        disagreements: Sequence[dict[str, Any]],
+        disagreements: Sequence[Disagreement],
     ) -> Report:
         """With metrics as JSON data."""
-        plain = json.loads(json.dumps([list(rows), list(disagreements)], default=as_json))
         kept = [Kept(judge=s.judge, is_judged=s.is_judged, verdicts=s.verdicts) for s in said]
-        return cls(data=data, rows=plain[0], disagreements=plain[1], said=kept)
+        return cls(
+            data=data,
+            rows=plain_json(list(rows)),
+            disagreements=plain_json([asdict(found) for found in disagreements]),
+            said=kept,
+        )
 
     def verdicts(self) -> list[Said]:
         """One for each judge."""

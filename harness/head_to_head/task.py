@@ -24,7 +24,7 @@ from benchmarks.head_to_head.verdicts import by_metric
 from benchmarks.registry import open_benchmark
 from harness.called import MODEL, PACE, Called, open_called, without_pace
 from harness.config import Budget, Decoding, Section
-from harness.evaluating import EvaluationJudge, read_evaluated
+from harness.evaluating import EvaluationJudge, read_evaluated, refuse_unused
 from harness.head_to_head.report import read_report, refuse_other
 from harness.recipe import checked, read_overrides
 from harness.stages.evaluation import named
@@ -104,11 +104,7 @@ class Task:
     def __init__(self, asked: Asked, overrides: list[str]) -> None:
         settings = checked(Settings, read_overrides(overrides), Path("head-to-head"))
         self.asked, judge = asked, settings.judge
-        if asked.judge is None and judge.model_fields_set:
-            raise UsageError(
-                f"judge.{min(judge.model_fields_set)}: is of a judge, and there is none; give "
-                "--judge ENGINE:NAME or leave it out"
-            )
+        refuse_unused(judge, asked.judge)
         if asked.judge is None and not asked.by:
             raise UsageError(
                 "head-to-head: found no judge, expected --judge ENGINE:NAME, or --by METRIC of two "
