@@ -236,6 +236,10 @@ async def _faulty(name: str) -> web.StreamResponse:
         return web.Response(status=502, text="<html>Bad gateway</html>", content_type="text/html")
     if name == "cut":
         return web.Response(text='{"id": "x", "choices": [{"ind', content_type="application/json")
+    if name == "page":
+        return web.Response(text="<html>Log in</html>", content_type="text/html")
+    if name == "list":
+        return web.json_response([{"choices": []}])
     if name == "empty":
         return web.json_response(
             {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": []}

@@ -177,9 +177,6 @@ class BatchCalls:
 
     def _read(self, i: int, row: dict[str, Any]) -> Completion | str:
         """One line of a result file: an answer, or why there is none."""
-        from openai.types import Completion as TextAnswer
-        from openai.types.chat import ChatCompletion
-
         response = row.get("response") or {}
         status, body = response.get("status_code"), response.get("body")
         if status != 200 or not isinstance(body, dict):
@@ -193,11 +190,10 @@ class BatchCalls:
             if learned and (note := f"{self._terms.urls[0]}: {learned}") not in self.notes:
                 self.notes.append(note)
             return f"HTTP {status}: {said}"
-        raw = isinstance(self._requests[i].prompt, str)
         try:
-            reply: Any = (TextAnswer if raw else ChatCompletion).model_validate(body)
-            done = read_answer(reply.choices[0], shares(reply.usage, 1)[0], self._config)
-        except (ValueError, IndexError, Unusable) as error:
+            usage = shares(body.get("usage"), 1)[0]
+            done = read_answer(body["choices"][0], usage, self._config)
+        except (Unusable, ValueError, TypeError, LookupError, AttributeError) as error:
             return f"unreadable answer ({excerpt(str(error), 100)})"
         if self._config.logprobs and done.text and done.logprobs is None:
             return "answered without log-probabilities"

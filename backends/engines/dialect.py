@@ -92,7 +92,7 @@ class Dialect:
 
 def shares(usage: Any, n: int) -> list[Usage]:
     """What each of ``n`` answers to one request took: the prompt was read once, and of the answers
-    only the sum is known.
+    only the sum is known. ``usage`` is what the server said, if it said anything.
     """
     read, written = (_count(usage, name) for name in ("prompt_tokens", "completion_tokens"))
     each, rest = divmod(written, n)
@@ -101,24 +101,28 @@ def shares(usage: Any, n: int) -> list[Usage]:
 
 def _count(usage: Any, name: str) -> int:
     """A number of tokens as a server gives it; 0, not counted, where it cannot be one."""
-    found = getattr(usage, name, None)
+    found = usage.get(name) if isinstance(usage, dict) else None
     if not isinstance(found, int) or isinstance(found, bool):
         return 0
     return found if 0 <= found <= MOST_TOKENS else 0
 
 
 def read_answer(choice: Any, tokens: Usage, config: GenerateConfig) -> Completion:
-    """One choice of a response, chat or text, as a completion.
+    """One choice of a response, chat or text, as a completion; ``choice`` is its JSON object.
 
     Reasoning is not part of the text; a text that is all reasoning is empty. Stop texts are cut
     here too, because servers take four at most or none.
 
     Raises:
-        Unusable: the choice does not say how it ended.
+        Unusable: the choice is of another form, or does not say how it ended.
+        ValueError, TypeError, LookupError, AttributeError: the form of its log-probabilities is
+            another.
     """
-    message = getattr(choice, "message", None)
-    text = (choice.text if message is None else message.content) or ""
-    reason = choice.finish_reason
+    if not isinstance(choice, dict) or not isinstance(choice.get("message", {}), dict):
+        raise Unusable("a choice that is no object")
+    # An answer that is all reasoning may have no content at all.
+    text = (choice["message"].get("content") if "message" in choice else choice.get("text")) or ""
+    reason = choice.get("finish_reason")
     if not isinstance(text, str) or reason not in ("stop", "length", "content_filter"):
         raise Unusable(f"finish_reason {reason!r}")
     if reason == "content_filter":
@@ -134,17 +138,18 @@ def read_answer(choice: Any, tokens: Usage, config: GenerateConfig) -> Completio
 
 def _logprobs(choice: Any) -> tuple[TokenLogprobs, ...] | None:
     """What stands beside the tokens of a choice; null where the server gives none."""
-    given = getattr(choice, "logprobs", None)
-    chat, raw = getattr(given, "content", None), getattr(given, "top_logprobs", None)
-    if chat:
+    given = choice.get("logprobs") or {}
+    if chat := given.get("content"):
         return tuple(
-            TokenLogprobs(_utf8(at.token), _finite((t.token, t.logprob) for t in at.top_logprobs))
+            TokenLogprobs(
+                _utf8(at["token"]), _finite((t["token"], t["logprob"]) for t in at["top_logprobs"])
+            )
             for at in chat
         )
-    if raw and given is not None:
+    if raw := given.get("top_logprobs"):
         return tuple(
             TokenLogprobs(_utf8(token), _finite((top or {}).items()))
-            for token, top in zip(given.tokens, raw, strict=True)
+            for token, top in zip(given["tokens"], raw, strict=True)
         )
     return None
 
@@ -164,11 +169,11 @@ def _utf8(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def same_model(asked: str, answered: str | None) -> bool:
+def same_model(asked: str, answered: Any) -> bool:
     """Whether an answer is by the model that was asked. Providers add a date or a number, servers
     of local weights a revision, gateways leave the vendor out; no name at all is taken as the same.
     """
-    if not answered:
+    if not isinstance(answered, str) or not answered:
         return True
     for name in (asked, asked.rstrip("/").rsplit("/", 1)[-1]):
         for said in (answered, answered.rsplit("/", 1)[-1]):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
-from backends.engines.dialect import same_model, shares
-from backends.engines.engine import Usage
+from backends.engines.dialect import Unusable, read_answer, same_model, shares
+from backends.engines.engine import GenerateConfig, Usage
 
 
 @pytest.mark.parametrize(
@@ -33,5 +31,47 @@ def test_which_names_are_the_same_model(asked: str, answered: str | None, same: 
 
 @pytest.mark.parametrize("given", [-5, 10**30, 5.5, True, None, "7"])
 def test_a_count_of_tokens_that_cannot_be_one_is_none(given: object) -> None:
-    usage = SimpleNamespace(prompt_tokens=given, completion_tokens=9)
+    usage = {"prompt_tokens": given, "completion_tokens": 9}
     assert shares(usage, 2) == [Usage(0, 5), Usage(0, 4)]
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        None,
+        "text",
+        ["text"],
+        {"message": None, "finish_reason": "stop"},
+        {"message": ["text"], "finish_reason": "stop"},
+        {"message": {"content": ["text"]}, "finish_reason": "stop"},
+        {"message": {"content": "text"}},
+        {"message": {"content": "text"}, "finish_reason": ["stop"]},
+        {"text": 7, "finish_reason": "stop"},
+    ],
+)
+def test_a_choice_of_another_form_is_unusable(choice: object) -> None:
+    with pytest.raises(Unusable):
+        read_answer(choice, Usage(1, 1), GenerateConfig(max_tokens=8))
+
+
+@pytest.mark.parametrize(
+    ("choice", "text"),
+    [
+        ({"message": {"content": " Good. "}}, "Good."),
+        ({"text": "Good.END More."}, "Good."),
+        ({"message": {"content": None}}, ""),
+        ({"message": {"reasoning_content": "Hm."}}, ""),
+        ({"message": {"content": "<think>Hm.</think>Good."}}, "Good."),
+    ],
+)
+def test_the_text_of_a_choice(choice: dict[str, object], text: str) -> None:
+    config = GenerateConfig(max_tokens=8, stop=("END",))
+    done = read_answer(choice | {"finish_reason": "stop"}, Usage(1, 1), config)
+    assert (done.text, done.finish_reason) == (text, "stop")
+
+
+@pytest.mark.parametrize("given", [[1], {"content": [{"token": "a"}]}, {"content": [7]}, 5])
+def test_log_probabilities_of_another_form_raise_what_a_call_catches(given: object) -> None:
+    choice = {"message": {"content": "a"}, "finish_reason": "stop", "logprobs": given}
+    with pytest.raises((ValueError, TypeError, LookupError, AttributeError)):
+        read_answer(choice, Usage(1, 1), GenerateConfig(max_tokens=8, logprobs=5))

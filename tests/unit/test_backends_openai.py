@@ -96,6 +96,8 @@ def test_every_fault_ends_in_one_answer(tmp_path: Path) -> None:
         ("500", "HTTP 500"),
         ("html", "HTTP 502"),
         ("cut", "unreadable answer"),
+        ("page", "unreadable answer"),
+        ("list", "unreadable answer"),
         ("empty", "without choices"),
         ("stall", r"no answer in 0\.2 s"),
         ("other_model", "answered by the model another"),
