@@ -137,7 +137,8 @@ class HfEngine:
         """
         model = self._load()
         room = getattr(model.config, "max_position_embeddings", None) or 1 << 30
-        ids = [chat_ids(self.tokenizer, r.prompt) for r in requests]
+        read = {p: chat_ids(self.tokenizer, p) for p in dict.fromkeys(r.prompt for r in requests)}
+        ids = [read[r.prompt] for r in requests]
         steps = [min(config.max_tokens, room - len(row)) for row in ids]
         batches = [[i for i, n in enumerate(steps) if n == config.max_tokens]]
         batches += [[i] for i, n in enumerate(steps) if 0 < n < config.max_tokens]
@@ -160,6 +161,8 @@ class HfEngine:
         """Completes rows of token ids together, each by ``steps`` tokens at most."""
         import torch
         from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
+
+        from backends.engines.kv_cache import cache_for
 
         model = self._load()
         batch = self.tokenizer.pad({"input_ids": ids}, return_tensors="pt").to(model.device)
@@ -186,7 +189,7 @@ class HfEngine:
         with torch.inference_mode():
             out = model.generate(
                 **batch,
-                past_key_values=_shared_prefill(model, ids, batch),
+                past_key_values=cache_for(model, ids, batch, steps),
                 generation_config=GenerationConfig(
                     do_sample=False,
                     max_new_tokens=steps,
@@ -261,50 +264,6 @@ def _before_torch() -> None:
     reads how they wait when it is imported, which importing a tokenizer does too.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-
-def _shared_prefill(model: Any, ids: list[list[int]], batch: Any) -> Any:
-    """The KV cache of all columns but the last: each different prompt is read once and copied to
-    its other draws. Null where no prompt repeats, where there is no column before the last, and
-    for models that keep more than attention (recurrent and hybrid ones): generate() reads each
-    row then.
-
-    Args:
-        model: the model.
-        ids: token ids a row, not padded.
-        batch: the same, padded: ``input_ids`` and ``attention_mask``, rows x columns.
-    """
-    from transformers import GenerationConfig
-
-    prompts = [tuple(row) for row in ids]
-    first = {prompt: prompts.index(prompt) for prompt in dict.fromkeys(prompts)}
-    if len(first) == len(prompts) or batch["input_ids"].shape[1] == 1:
-        return None
-    if not _attention_alone(model):
-        return None
-    rows = list(first.values())
-    one = GenerationConfig(max_new_tokens=1, do_sample=False, return_dict_in_generate=True)
-    cache = model.generate(
-        **{name: tensor[rows, :-1] for name, tensor in batch.items()}, generation_config=one
-    ).past_key_values
-    place = {prompt: i for i, prompt in enumerate(first)}
-    cache.batch_select_indices(batch["input_ids"].new_tensor([place[p] for p in prompts]))
-    return cache
-
-
-def _attention_alone(model: Any) -> bool:
-    """Whether all that the model keeps of a text is keys and values, which can be copied from row
-    to row; the state of a recurrent or convolution layer cannot (LFM2 has those, yet does not call
-    itself stateful).
-    """
-    from transformers import DynamicCache
-    from transformers.cache_utils import DynamicLayer, LinearAttentionCacheLayerMixin
-
-    layers = DynamicCache(config=model.config).layers
-    return not model._is_stateful and all(
-        isinstance(layer, DynamicLayer) and not isinstance(layer, LinearAttentionCacheLayerMixin)
-        for layer in layers
-    )
 
 
 def _end_tokens(model: Any, tokenizer: Any, turn: str | None) -> list[int]:
