@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.config import Rule
+from harness.gate_config import Rule
 from judges.pointwise import mean_scores
 from judges.predecessor import predecessor_figures
 from judges.spec import JudgeSpec

@@ -22,7 +22,7 @@ from benchmarks.alpaca_eval2.rejudged import (
     write_rejudged,
 )
 from harness.called import PACE, callers, open_called, without_pace
-from harness.config import Budget, Section
+from harness.config import Budget
 from harness.display import Display
 from harness.exit_code import TOO_MANY_UNSCORED
 from harness.failed_calls import reopen_failed
@@ -30,6 +30,7 @@ from harness.folder import claim
 from harness.plan import Plan, notes_on_price, step_of, text_of
 from harness.recipe import checked, read_overrides
 from harness.rehearsal import asked_in_silence
+from harness.section import Section
 from judges.judging import total_unscored
 from results.errors import SrlmError
 from results.files import write_json

@@ -8,27 +8,14 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
 
+from harness.gate_config import Gate
+from harness.section import Section
 from judges.agreeing_sets import Ties
 from judges.fitness_checks import Criterion
-
-
-class Section(BaseModel):
-    """Base of every section: unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _yes_is_no_number(cls, value: object, info: ValidationInfo) -> object:
-        wanted = cls.model_fields[str(info.field_name)].annotation
-        if isinstance(value, bool) and wanted in (int, float, int | None, float | None):
-            raise ValueError("expected a number")
-        return value
 
 
 class Decoding(Section):
@@ -170,7 +157,7 @@ class PromptFilters(Section):
     min_words: int = Field(default=4, ge=0)
     max_words: int = Field(default=150, ge=1)
     keywords: list[Annotated[str, Field(min_length=1)]] = BEYOND_TEXT
-    starts: list[Annotated[str, Field(min_length=1)]] = ["Write a program"]
+    starts: list[Annotated[str, Field(min_length=1)]] = Field(default=["Write a program"])
     bad_start: bool = True
     language: str | None = Field(default="en", pattern=r"^[a-z]{2,3}$")
     rouge_l: float | None = Field(default=0.7, gt=0, lt=1)
@@ -196,7 +183,7 @@ class Prompts(Section):
 
     source: Literal["self_instruct", "file"] = "self_instruct"
     path: str | None = None
-    count: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [1000]
+    count: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = Field(default=[1000])
     model: str = "base"
     options: dict[str, Any] = Field(default_factory=dict)
     form: Literal["completion", "chat"] = "completion"
@@ -305,39 +292,6 @@ class EvaluationConfig(Section):
     benchmark: str
     options: dict[str, Any] = Field(default_factory=dict)
     baseline: Literal["sft", "m0", "none"] = "sft"
-
-
-class Rule(Section):
-    """One condition of a gate on one metric. ``alpha`` = 1 - confidence of the interval.
-
-    ``min``: low >= threshold. ``max``: high <= threshold. ``improves``: low of the paired
-    difference to the champion > threshold. ``no_regression``: fails when the high of that
-    difference < -threshold. ``threshold`` is in the metric's unit.
-    """
-
-    metric: str
-    rule: Literal["min", "max", "improves", "no_regression"]
-    threshold: float = 0.0
-    alpha: float = Field(default=0.05, ge=1e-9, le=0.9)
-
-    @model_validator(mode="after")
-    def _bounds_are_said(self) -> Rule:
-        if self.rule in ("min", "max") and "threshold" not in self.model_fields_set:
-            raise ValueError(f"rule {self.rule!r} needs a threshold")
-        return self
-
-
-class Gate(Section):
-    """Rules that an iteration must pass, all of them. ``file`` is read into ``rules``."""
-
-    file: str | None = None
-    rules: list[Rule] = Field(default_factory=list)
-
-
-class RulesFile(Section):
-    """A file of rules, one at least: a file without rules would promote everything."""
-
-    rules: Annotated[list[Rule], Field(min_length=1)]
 
 
 class Budget(Section):

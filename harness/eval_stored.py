@@ -39,8 +39,8 @@ def from_stored(arguments: argparse.Namespace) -> int:
 
 def _alpaca_eval2(arguments: argparse.Namespace) -> Rows:
     from benchmarks.alpaca_eval2.stored import LengthControl, rows
-    from harness.config import Section
     from harness.recipe import checked, read_overrides
+    from harness.section import Section
     from results.errors import UsageError
 
     class Settings(Section):

@@ -13,7 +13,7 @@ from backends.engines.engine import check_ready
 from benchmarks.benchmark import own_prompts
 from benchmarks.registry import BENCHMARKS, open_benchmark
 from harness.called import PACE, Called, callers, open_called, without_pace
-from harness.config import Budget, Section
+from harness.config import Budget
 from harness.display import Display
 from harness.failed_calls import reopen_failed
 from harness.folder import claim
@@ -21,6 +21,7 @@ from harness.inputs import is_file
 from harness.plan import Plan, notes_on_price, step_of, text_of
 from harness.recipe import checked, flatten, read_overrides
 from harness.rehearsal import Rehearsal, rehearse
+from harness.section import Section
 from harness.stages.evaluation import METRICS, Opponent, measure, named, summary
 from judges.judging import Judge
 from judges.spec import load_spec, with_draws

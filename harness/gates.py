@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.config import Rule
+from harness.gate_config import Rule
 from results.errors import SrlmError
 from results.files import read_model
 from results.records import Evaluated, GateDecision, Metric, RuleResult, Value

@@ -12,7 +12,8 @@ from typing import Any, TypeVar, cast
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from harness.config import RulesFile, RunConfig
+from harness.config import RunConfig
+from harness.gate_config import RulesFile
 from results.errors import UsageError, did_you_mean
 from results.weights import text_hash
 

@@ -27,12 +27,13 @@ from benchmarks.judge_validation import (
 from harness.called import PACE, open_called, without_pace
 from harness.calling import open_caller
 from harness.comparison import OtherJudge, best_other
-from harness.config import Budget, Section
+from harness.config import Budget
 from harness.display import Display
 from harness.folder import claim, note_spent
 from harness.plan import Plan, notes_on_price, step_of, text_of
 from harness.recipe import checked, read_overrides
 from harness.rehearsal import asked_in_silence
+from harness.section import Section
 from judges.fitness_checks import Criterion
 from judges.judging import Judge, unscored_share
 from judges.spec import JudgeSpec, describe, load_spec, with_draws

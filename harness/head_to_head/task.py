@@ -23,10 +23,11 @@ from benchmarks.head_to_head.sides import (
 from benchmarks.head_to_head.verdicts import by_metric
 from benchmarks.registry import open_benchmark
 from harness.called import MODEL, PACE, Called, open_called, without_pace
-from harness.config import Budget, Decoding, Section
+from harness.config import Budget, Decoding
 from harness.evaluating import EvaluationJudge, read_evaluated, refuse_unused
 from harness.head_to_head.report import read_report, refuse_other
 from harness.recipe import checked, read_overrides
+from harness.section import Section
 from harness.stages.evaluation import named
 from harness.stages.prompts import read_prompt_file
 from judges.pointwise import cluster_of

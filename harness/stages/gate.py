@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.benchmark import Benchmark
-from harness.config import Rule
+from harness.gate_config import Rule
 from harness.gates import Measured, decide
 from harness.run import Run
 from results.errors import UsageError, did_you_mean

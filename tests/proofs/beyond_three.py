@@ -19,7 +19,7 @@ from statistics import fmean
 
 from benchmarks.micro_world.oracle import mark
 from benchmarks.micro_world.world import parse
-from harness.config import Rule
+from harness.gate_config import Rule
 from harness.gates import Measured, decide
 from harness.recipe import load_recipe
 from results.files import read_model

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.registry import open_benchmark
-from harness.config import Rule
+from harness.gate_config import Rule
 from harness.gates import CONDITIONS, Measured, decide
 from harness.stages.gate import check_rules
 from results.errors import SrlmError, UsageError

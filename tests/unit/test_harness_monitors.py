@@ -14,7 +14,7 @@ import pytest
 import harness.stages.monitors as stage
 from harness.anchored import EvaluationFolder, by_category, headline, judge_figures
 from harness.cli import main
-from harness.config import Rule
+from harness.gate_config import Rule
 from harness.recipe import load_recipe
 from harness.run import run_spec
 from results.monitors import MONITORS, common_anchor, heading, shown
