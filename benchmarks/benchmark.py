@@ -69,6 +69,22 @@ class HasPromptTexts(Protocol):
 
 
 @runtime_checkable
+class Drawable(Protocol):
+    """A benchmark whose prompts can be asked a few at a time: a gate may stop before all are."""
+
+    def prompt_ids(self) -> list[str]:
+        """Every prompt that ``evaluate`` would ask, by the ``prompt_id`` of its values."""
+        ...
+
+    def draw(self, ids: Sequence[str], model: Caller, judge: Judge | None, baseline: Path | None,
+             folder: Path, seed: int) -> list[Value]:  # fmt: skip
+        """Measures ``model`` on these prompts alone; the other arguments as in ``evaluate``, whose
+        calls these are: what was drawn is not asked again when the rest is.
+        """
+        ...
+
+
+@runtime_checkable
 class HasOwnPrompts(Protocol):
     """A benchmark that asks the judge in its own words: a judge spec has no say there."""
 

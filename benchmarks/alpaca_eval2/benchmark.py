@@ -17,7 +17,7 @@ from backends.engines.engine import GenerateConfig, check_ready
 from backends.engines.openai_chat import OPENAI
 from benchmarks.alpaca_eval2.annotations import Annotation, Annotations
 from benchmarks.alpaca_eval2.annotator import Judged, judge_outputs, load_annotator, preference
-from benchmarks.alpaca_eval2.figures import figures, metric_names
+from benchmarks.alpaca_eval2.figures import figures, metric_names, prompt_values
 from benchmarks.alpaca_eval2.glm_files import read_gamed
 from benchmarks.alpaca_eval2.official import place, places
 from benchmarks.alpaca_eval2.outputs import generate, read_items, write_outputs
@@ -29,7 +29,7 @@ from benchmarks.human_data.split import bare_text
 from benchmarks.outside_data import outside_file
 from judges.judging import Judge, unscored
 from results.errors import UsageError
-from results.records import Candidate
+from results.records import Candidate, Value
 from results.store import RecordFile
 from results.weights import text_hash
 
@@ -122,18 +122,10 @@ class AlpacaEval2:
             UsageError: there is no judge.
             SrlmError: no call of the judge can succeed, as far as that is known before.
         """
-        if judge is None:
-            raise UsageError("alpaca_eval2: found no judge, and every figure is its; name a judge")
-        check_ready(judge.caller.engine, again=True)
-        self._say_whose_judge(judge)
-        config = GenerateConfig(self.temperature, self.top_p, self.max_tokens, (), seed)
-        file = RecordFile(folder / "outputs.jsonl", Candidate)
-        prompts = [(item.id, item.instruction) for item in self.items]
-        outputs = generate(model, prompts, file, config)
-        name = model.engine.identity
-        write_outputs(folder / OUTPUTS, name, self.items, outputs)
-        judged = judge_outputs(judge.caller, self.annotator, self.items, outputs, folder, seed)
-        found = self._annotations(name, self._judge_name(judge, judged.discrete), outputs, judged)
+        judge = self._ready(judge)
+        outputs = self._outputs(model, folder, seed)
+        write_outputs(folder / OUTPUTS, model.engine.identity, self.items, outputs)
+        found, judged = self._judged(model, judge, outputs, folder, seed)
         by_prompt = {judgment.prompt_id: judgment for judgment in judged.judgments}
         write_annotations(folder / ANNOTATIONS, found, by_prompt)
         metrics, values = figures(found, judged, self.items, self.parts, self.control, seed)
@@ -151,14 +143,48 @@ class AlpacaEval2:
             baseline=self.baseline,
         )
 
-    def _say_whose_judge(self, judge: Judge) -> None:
-        """Before the first call is paid: that figures of another judge are no published ones."""
+    def prompt_ids(self) -> list[str]:
+        """Those of the prompts, in the order of the set."""
+        return [item.id for item in self.items]
+
+    def draw(self, ids: Sequence[str], model: Caller, judge: Judge | None, baseline: Path | None,
+             folder: Path, seed: int) -> list[Value]:  # fmt: skip
+        """Asks and judges these prompts alone, by the calls that ``evaluate`` makes. The
+        length-controlled win rate is a fit over all prompts: it has no values.
+        """
+        judge = self._ready(judge)
+        part = copy.copy(self)
+        by_id = {item.id: item for item in self.items}
+        part.items = [by_id[name] for name in ids]
+        found, judged = part._judged(model, judge, part._outputs(model, folder, seed), folder, seed)
+        return prompt_values(found, judged, part.items, self.parts)
+
+    def _outputs(self, model: Caller, folder: Path, seed: int) -> dict[str, str]:
+        config = GenerateConfig(self.temperature, self.top_p, self.max_tokens, (), seed)
+        file = RecordFile(folder / "outputs.jsonl", Candidate)
+        return generate(model, [(item.id, item.instruction) for item in self.items], file, config)
+
+    def _judged(
+        self, model: Caller, judge: Judge, outputs: Mapping[str, str], folder: Path, seed: int
+    ) -> tuple[Annotations, Judged]:
+        judged = judge_outputs(judge.caller, self.annotator, self.items, outputs, folder, seed)
+        name = self._judge_name(judge, judged.discrete)
+        return self._annotations(model.engine.identity, name, outputs, judged), judged
+
+    def _ready(self, judge: Judge | None) -> Judge:
+        """Checks the judge before the first call is paid, and says that figures of another judge
+        are no published ones.
+        """
+        if judge is None:
+            raise UsageError("alpaca_eval2: found no judge, and every figure is its; name a judge")
+        check_ready(judge.caller.engine, again=True)
         if not self._official(judge):
             judge.caller.on_note(
                 f"alpaca_eval2: {self.annotator.name} is published for "
                 f"{self.annotator.published.model}, and here {judge.name} judges: its figures "
                 "stand in no ranking with published ones (srlm eval --bridge compares two judges)"
             )
+        return judge
 
     def _official(self, judge: Judge) -> bool:
         published = f"openai:{OPENAI}:{self.annotator.published.model}"

@@ -77,26 +77,35 @@ def figures(
         official = all(place(item.instruction) is not None for item in items)
         metrics |= length_controlled(found, of, official, control, seed)
     metrics["avg_length"] = average_length([row.output_2 for row in found.rows], of)
-    others = _others(found, judged, items)
+    values = prompt_values(found, judged, items, parts)
     for name, said in _OURS.items():
-        theirs = [value for value in others if value.metric == name]
+        theirs = [value for value in values if value.metric == name]
         metrics[name] = ratio_metric(name, theirs, of, said, seed)
-    by_part = []
     for part in parts:
         name = _PART.format(part)
-        theirs = [
-            value.model_copy(update={"metric": name}) for value in shares if value.category == part
-        ]
+        theirs = _of_part(shares, part)
         n = sum(item.dataset == part for item in items)
         metrics[name] = (
             no_shares(name, len(theirs), n)
             if judged.discrete
             else ratio_metric(name, theirs, n, f"win rate on a part of the set; {DROPPED}", seed)
         )
-        by_part += theirs
-    weighted = [] if judged.discrete else [*shares, *by_part]
-    values = [*map(_by_id, weighted + discrete(shares)), *others]
     return {name: metrics[name] for name in metric_names(parts)}, values
+
+
+def prompt_values(
+    found: Annotations, judged: Judged, items: Sequence[Item], parts: Sequence[str]
+) -> list[Value]:
+    """Returns a value for each prompt of every figure that is a mean over them; as ``figures``."""
+    shares = preferences(found)
+    by_part = [value for part in parts for value in _of_part(shares, part)]
+    weighted = [] if judged.discrete else [*shares, *by_part]
+    return [*map(_by_id, weighted + discrete(shares)), *_others(found, judged, items)]
+
+
+def _of_part(shares: Sequence[Value], part: str) -> list[Value]:
+    name = _PART.format(part)
+    return [v.model_copy(update={"metric": name}) for v in shares if v.category == part]
 
 
 def _others(found: Annotations, judged: Judged, items: Sequence[Item]) -> list[Value]:
