@@ -147,19 +147,13 @@ def _apply(rule: Rule, ours: dict[str, Figure], theirs: dict[str, Figure] | None
     condition = CONDITIONS[rule.rule]
     if theirs is None and (condition.paired or rule.metric == GROWTH):
         return _result(rule, None, None, "passed", "no champion yet: nothing to compare with")
-    if rule.metric == GROWTH and theirs is not None:
-        before, after = theirs["avg_length"], ours["avg_length"]
-        seen, what = (
-            Figure(after.value / before.value - 1, after.n),
-            (f"{before.value:.0f} to {after.value:.0f} characters"),
-        )
-    elif condition.paired and theirs is not None:
-        seen, what = (
-            _difference(ours[rule.metric], theirs[rule.metric]),
-            "difference to the champion",
-        )
-    else:
-        seen, what = ours[rule.metric], "value"
+    what, sign, seen = "value", "", ours.get(rule.metric)
+    if theirs is not None and rule.metric == GROWTH:
+        what, sign, seen = _growth(ours["avg_length"], theirs["avg_length"])
+    elif theirs is not None and condition.paired:
+        what, sign = "difference to the champion", "+"
+        seen = _difference(ours[rule.metric], theirs[rule.metric])
+    assert seen is not None  # _check has looked
     ends = _interval(seen, rule.alpha)
     low, high = ends or (seen.value, seen.value)
     outcome: Outcome = "failed"
@@ -167,7 +161,6 @@ def _apply(rule: Rule, ours: dict[str, Figure], theirs: dict[str, Figure] | None
         outcome = "passed"
     elif any(condition.holds(end, end, rule.threshold) for end in (low, high)):
         outcome = "inconclusive"  # some value within the interval would pass
-    sign = "+" if condition.paired or rule.metric == GROWTH else ""
     within = f" [{low:{sign}.3f}, {high:{sign}.3f}]" if ends else ""
     on = f" on {seen.n}" if seen.n else ""
     needs = condition.words.format(t=rule.threshold, m=-rule.threshold + 0.0)
@@ -176,6 +169,12 @@ def _apply(rule: Rule, ours: dict[str, Figure], theirs: dict[str, Figure] | None
         f"{rule.rule} needs {needs}"
     )
     return _result(rule, seen, ends, outcome, why)
+
+
+def _growth(ours: Figure, theirs: Figure) -> tuple[str, str, Figure]:
+    """The growth of a length, as one of its own: what it is in words, its sign, and the figure."""
+    what = f"{theirs.value:.0f} to {ours.value:.0f} characters"
+    return what, "+", Figure(ours.value / theirs.value - 1, ours.n)
 
 
 def _difference(ours: Figure, theirs: Figure) -> Figure:
