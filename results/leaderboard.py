@@ -7,7 +7,6 @@ Rows keep the order in which they are given. Names may be hostile: each format e
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from html import escape
@@ -18,7 +17,7 @@ from pydantic import BaseModel
 from results.errors import SrlmError
 from results.figures import NULL, figures, heading, kind_of, table_value
 from results.tables import MARK, Line, Row, Table, build_tables, group_rows, metric_names, notes
-from results.text import one_line
+from results.text import markdown, one_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -225,11 +224,8 @@ def _flat(line: Line) -> list[tuple[str, bool]]:
 
 
 def _markdown(text: str, ours: bool = False) -> str:
-    """Returns ``text`` for a table cell: no new column, link, code span or HTML from a name."""
-    if ours:
-        return text
-    text = text.replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"([\\|`*\[\]])", r"\\\1", text)
+    """Returns ``text`` for a table cell; what a name holds is no markup."""
+    return text if ours else markdown(text)
 
 
 def _latex(text: str) -> str:

@@ -235,7 +235,12 @@ class Evaluated(BaseModel):
 
 
 class RuleResult(BaseModel):
-    """What one gate rule saw and said. ``n_used`` of ``of`` prompts stood behind it."""
+    """What one gate rule saw and said. ``n_used`` of ``of`` prompts stood behind it.
+
+    ``outcome`` tells inconclusive from failed; null where nobody looked. ``sequential``: the
+    evaluation stopped when the decision was certain, so its figures are not those of all prompts.
+    ``settles_at``: about how many prompts would settle an inconclusive rule, null when unknown.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     rule: str
@@ -248,6 +253,9 @@ class RuleResult(BaseModel):
     n_used: int
     of: int
     reason: str
+    outcome: Literal["passed", "failed", "inconclusive"] | None = None
+    sequential: bool = False
+    settles_at: int | None = None
 
 
 class GateDecision(BaseModel):

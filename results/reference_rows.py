@@ -20,11 +20,15 @@ Figures = dict[str, float | dict[str, float]]
 
 
 class PublishedRow(BaseModel):
-    """One model; ``n`` is null where it was not said. Shares are fractions."""
+    """One model; ``n`` is null where it was not said. Shares are fractions.
+
+    ``sizes``: n of the figures that have one of their own, by the last part of their name.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     model: Annotated[str, Field(min_length=1)]
     n: int | None
+    sizes: dict[str, int] = Field(default_factory=dict)
     metrics: Figures
 
 
@@ -71,7 +75,7 @@ def reference_rows(name: str) -> list[dict[str, Any]]:
             part.benchmark,
             part.judge,
             row.n,
-            _as_metrics(row.metrics, row.n or 0),
+            _as_metrics(row.metrics, row.n or 0, row.sizes),
             run=PUBLISHED,
             baseline=part.baseline,
             source=found.source,
@@ -81,11 +85,15 @@ def reference_rows(name: str) -> list[dict[str, Any]]:
     ]
 
 
-def _as_metrics(figures: Figures, n: int) -> dict[str, Any]:
+def _as_metrics(figures: Figures, n: int, sizes: dict[str, int]) -> dict[str, Any]:
     """Published numbers as metrics; 0 of 0 where it is not said how many prompts there were."""
-    return {
-        name: _as_metrics(dict(value), n)
-        if isinstance(value, dict)
-        else Metric(name=name, value=value, n=n, of=n, convention=CONVENTION, reason=NO_INTERVAL)
-        for name, value in figures.items()
-    }
+    found: dict[str, Any] = {}
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            found[name] = _as_metrics(dict(value), n, sizes)
+            continue
+        of = sizes.get(name, n)
+        found[name] = Metric(
+            name=name, value=value, n=of, of=of, convention=CONVENTION, reason=NO_INTERVAL
+        )
+    return found

@@ -58,3 +58,9 @@ def slug(name: str) -> str:
     ``unnamed`` where nothing is left of it.
     """
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "unnamed"
+
+
+def markdown(text: str) -> str:
+    """Returns ``text`` for a cell of a Markdown table: no new column, link, code span or HTML."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\|`*\[\]])", r"\\\1", text)

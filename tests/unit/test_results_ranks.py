@@ -16,6 +16,7 @@ from results.records import Evaluated, Metric, Unscored, Value
 from results.reference_rows import reference_rows, references
 from results.stats import ratio_metric
 from results.store import RecordFile, write_json
+from results.tables import build_tables
 from tests.real_data import real_data
 
 
@@ -107,12 +108,29 @@ def test_published_figures_are_those_of_the_published_file() -> None:
 
 def test_head_to_head_of_the_paper_is_whole_counts() -> None:
     rows = [r for r in reference_rows("self_rewarding") if r["benchmark"] == "head_to_head"]
-    assert len(rows) == 6
+    assert [r["n"] for r in rows] == [256] * 6 + [50] * 3  # GPT-4, then people
     for found in rows:
         shares = [found["metrics"][f"{name}_share"] for name in ("win", "tie", "loss")]
-        counts = [256 * share.value for share in shares]
+        counts = [found["n"] * share.value for share in shares]
         assert counts == pytest.approx([round(count) for count in counts], abs=1e-3)
-        assert sum(counts) == pytest.approx(256, abs=1e-3)
+        assert sum(counts) == pytest.approx(found["n"], abs=1e-3)
+
+
+def test_the_tables_of_the_paper_are_ranked_each_by_itself(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = ["leaderboard", "--reference", "self_rewarding", "--rank", "datasets.arc_easy", "--json"]
+    assert main(said) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    ranks = {(r["benchmark"], r["model"]): r["metrics"]["rank"]["value"] for r in rows}
+    assert [name.rpartition(" ")[2] for (on, name) in ranks if on == "nlp"] == [
+        "70B", "M1", "baseline", "M2", "M3",
+    ]  # fmt: skip
+    assert {rank for (on, _), rank in ranks.items() if on != "nlp"} == {None}
+    tables = build_tables(reference_rows("self_rewarding"))
+    assert [table.title for table in tables if table.title.startswith(("nlp", "judge_"))] == [
+        "nlp", "judge_agreement", "judge_agreement, judge: multiple-choice prompt of Li et al.",
+    ]  # fmt: skip
 
 
 def test_every_source_shows_in_every_format(capsys: pytest.CaptureFixture[str]) -> None:
