@@ -1,11 +1,13 @@
-"""A KV cache with room for a whole batch, read by each different prompt once.
+"""A KV cache with room to grow into, filled by reading each different prompt once.
 
 transformers' own cache copies all that it holds at every token: an eighth of the time of
-judge-shaped work. This one is given its room at once and writes into it; the answers are the same.
+judge-shaped work. This one keeps room for as much again and writes into it; the answers are the
+same.
 """
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -14,16 +16,18 @@ from transformers.cache_utils import DynamicLayer, LinearAttentionCacheLayerMixi
 
 
 class RoomyLayer(DynamicLayer):  # type: ignore[misc]
-    """Keys and values of one layer, rows x heads x columns x size, in tensors that have ``room``
-    columns; what is filled of them is what others see.
+    """Keys and values of one layer, rows x heads x columns x size, in tensors that have room for
+    twice as many columns, ``limit`` at most; what is filled of them is what others see.
+
+    Not for all columns at once: few answers are as long as they may be, and the memory is real.
     """
 
     keys: torch.Tensor
     values: torch.Tensor
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, limit: int) -> None:
         super().__init__()
-        self.room = room
+        self.limit = limit
         self._whole: tuple[torch.Tensor, torch.Tensor] | None = None
         self._seen: torch.Tensor | None = None  # the keys as the last update left them
 
@@ -34,10 +38,9 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]
             self.lazy_initialization(key_states, value_states)
         begin = self.get_seq_length()
         end = begin + key_states.shape[-2]
-        if self._whole is None or self.keys is not self._seen or end > self.room:
-            # The first time, and after rows were chosen anew.
-            self.room = max(self.room, end)
-            shape = (*key_states.shape[:2], self.room)
+        if self.keys is not self._seen or self._whole is None or end > self._whole[0].shape[2]:
+            # The first time, where the room ends, and after rows were chosen anew.
+            shape = (*key_states.shape[:2], max(end, min(2 * end, self.limit)))
             kept = self.keys, self.values
             self._whole = (
                 key_states.new_empty(*shape, key_states.shape[-1]),
@@ -57,8 +60,9 @@ def cache_for(model: Any, ids: list[list[int]], batch: Any, steps: int) -> Dynam
     """The cache with which a batch is completed. Where prompts repeat it holds all columns but the
     last: each different prompt is read once and copied to its other draws.
 
-    Null for models that keep more than attention (recurrent and hybrid ones): generate() makes
-    what they need, and reads each row.
+    Null for models that keep more or something else than each layer's own keys and values
+    (recurrent and hybrid ones, layers that share them): generate() makes what they need, and reads
+    each row.
 
     Args:
         model: the model.
@@ -66,6 +70,9 @@ def cache_for(model: Any, ids: list[list[int]], batch: Any, steps: int) -> Dynam
         batch: the same, padded: ``input_ids`` and ``attention_mask``, rows x columns.
         steps: tokens that will follow at most.
     """
+    takes = inspect.signature(type(model).forward).parameters
+    if "past_key_values" not in takes or not model._supports_default_dynamic_cache():
+        return None
     cache = DynamicCache(config=model.config)
     if not _attention_alone(model, cache):
         return None

@@ -15,6 +15,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 import backends.engines.hf
+from backends.engines import kv_cache
 from backends.engines.engine import Completion, GenerateConfig, Request
 from backends.engines.hf import HfEngine
 from backends.tokens import as_messages, chat_ids, defused
@@ -82,6 +83,57 @@ def test_draws_of_a_prompt_share_its_prefill(
     # Four different prompts are read up to their last token; then all six rows go on by one.
     assert read[0][0] == 4 and read[0][1] > 1
     assert set(read[1:]) == {(6, 1)}
+
+
+@pytest.fixture(scope="module", params=["mistral", "gemma2", "openai-gpt", "bfloat16"])
+def family(request, tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> HfEngine:
+    """Attention as others have it: a window of 8 tokens in all layers or in every other, no cache
+    that is handed in, fewer bits.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    common = {"vocab_size": len(tokenizer), "hidden_size": 16, "num_hidden_layers": 2,
+              "num_attention_heads": 2, "num_key_value_heads": 2, "intermediate_size": 32,
+              "head_dim": 8, "eos_token_id": tokenizer.eos_token_id,
+              "pad_token_id": tokenizer.pad_token_id,
+              "bos_token_id": tokenizer.bos_token_id}  # fmt: skip
+    if request.param in ("mistral", "gemma2"):
+        common["sliding_window"] = 8
+    if request.param == "openai-gpt":
+        common = {"vocab_size": len(tokenizer), "n_embd": 16, "n_layer": 2, "n_head": 2}
+    name = "llama" if request.param == "bfloat16" else request.param
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("family") / request.param
+    AutoModelForCausalLM.from_config(AutoConfig.for_model(name, **common)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    dtype = "bfloat16" if request.param == "bfloat16" else "float32"
+    return HfEngine(str(folder), dtype=dtype, device="cpu")
+
+
+@pytest.mark.parametrize("config", [SAMPLED, GREEDY], ids=["sampled", "greedy"])
+def test_answers_are_those_of_the_cache_that_generate_makes(
+    family: HfEngine, config: GenerateConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = [user(WORDS[i]) for i in (0, 1, 2, 3)]
+    made = []
+    real = kv_cache.cache_for
+
+    def kept(*given):
+        made.append(real(*given))
+        return made[-1]
+
+    monkeypatch.setattr(kv_cache, "cache_for", kept)
+    ours = run(family, requests, [1, 2, 3, 4], config)
+    repeated = run(family, requests[:1] * 3, [1, 2, 3], config)
+    layers = [type(layer) for cache in made if cache is not None for layer in cache.layers]
+    name = family.folder.name
+    assert (kv_cache.RoomyLayer in layers) == (name in ("gemma2", "bfloat16"))
+    assert (None in made) == (name == "openai-gpt")
+    monkeypatch.setattr(kv_cache, "cache_for", lambda *given: None)
+    assert run(family, requests, [1, 2, 3, 4], config) == ours
+    assert run(family, requests[:1] * 3, [1, 2, 3], config) == repeated
 
 
 @pytest.fixture(scope="module", params=["mamba", "lfm2"])

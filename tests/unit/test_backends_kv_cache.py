@@ -16,10 +16,10 @@ def states(rows: int, columns: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(rows, 2, columns, 4), torch.randn(rows, 2, columns, 3)
 
 
-@pytest.mark.parametrize("room", [1, 6, 40], ids=["too-small", "just", "more"])
-def test_it_holds_what_the_usual_layer_holds(room: int) -> None:
+@pytest.mark.parametrize("limit", [1, 6, 40], ids=["too-small", "just", "more"])
+def test_it_holds_what_the_usual_layer_holds(limit: int) -> None:
     torch.manual_seed(0)
-    ours, usual = RoomyLayer(room), DynamicLayer()
+    ours, usual = RoomyLayer(limit), DynamicLayer()
 
     def both(rows: int, columns: int) -> None:
         new = states(rows, columns)
@@ -53,3 +53,11 @@ def test_within_its_room_nothing_is_copied() -> None:
     assert layer.keys.data_ptr() == begin
     layer.update(*states(2, 1))
     assert layer.keys.data_ptr() != begin
+
+
+def test_it_never_holds_more_than_twice_what_is_filled() -> None:
+    layer = RoomyLayer(100_000)
+    for columns in (70, *[1] * 300):
+        layer.update(*states(1, columns))
+        held = layer.keys.untyped_storage().nbytes() / layer.keys.element_size() / (2 * 4)
+        assert held <= 2 * layer.get_seq_length()
