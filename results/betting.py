@@ -45,7 +45,6 @@ class Bet(NamedTuple):
         up: stake of the one who bets on more, >= 0: his capital grows by 1 + up * (value - price).
         down: stake of the one who bets on less, <= 0.
         left: values that were not drawn yet, this one among them.
-        before: sum of the values before it.
     """
 
     value: Array
@@ -54,8 +53,7 @@ class Bet(NamedTuple):
     bottom: Array
     up: Array
     down: Array
-    left: int
-    before: Array
+    left: Array
 
 
 class Capital:
@@ -93,7 +91,9 @@ class Capital:
         fair = np.where(possible, fair, 0.5)
         price, top, bottom, spread = self._prices(fair)
         stakes = []
-        for side, (lowest, highest) in enumerate([(0 * top, 1 / top), (-1 / (1 - bottom), 0 * top)]):
+        for side, (lowest, highest) in enumerate(
+            [(0 * top, 1 / top), (-1 / (1 - bottom), 0 * top)]
+        ):
             parts = self._parts[side]
             belief = (self.size * self._beliefs[side] - self.total[:, None]) / left
             edge = np.clip(belief, 0, 1) - fair[:, None]
@@ -101,7 +101,7 @@ class Capital:
             stake *= possible[:, None]
             stakes.append((parts * stake).sum(axis=1) / np.maximum(parts.sum(axis=1), 1e-300))
             parts *= np.maximum(1 + stake * (values - price)[:, None], 0)
-        bet = Bet(values, price, top, bottom, stakes[0], stakes[1], left, self.total.copy())
+        bet = Bet(values, price, top, bottom, stakes[0], stakes[1], np.full(len(values), left))
         if self.forecast is not None:
             self.forecast.learn(values)
         self.total = self.total + values
@@ -154,14 +154,14 @@ def bound(bets: Bet, size: int, threshold: float, alpha: float) -> tuple[float, 
     at the bound, and the bound is beyond the threshold exactly when the test is decided.
 
     Args:
-        bets: of one evaluation, each field an array over its draws (``left`` too).
+        bets: of one evaluation, each field an array over its draws.
         size: N.
         threshold: that the bets were made against.
         alpha: of either bound.
     """
     seen, count = float(bets.value.sum()), len(bets.value)
     least, most = seen / size, (seen + size - count) / size
-    step = size / np.asarray(bets.left, dtype=np.float64)
+    step = size / bets.left
 
     def rich(mean: float, up: bool) -> bool:
         moved = step * (mean - threshold)

@@ -235,7 +235,12 @@ class Evaluated(BaseModel):
 
 
 class RuleResult(BaseModel):
-    """What one gate rule saw and said. ``n_used`` of ``of`` prompts stood behind it."""
+    """What one gate rule saw and said. ``n_used`` of ``of`` prompts stood behind it.
+
+    ``outcome``: ``inconclusive`` is neither better nor worse for certain, and ``settles_at``
+    prompts would tell (an estimate); null where nobody asked. ``sequential``: values were read in
+    random order until the decision was sure, so the figures are no full result.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     rule: str
@@ -248,6 +253,9 @@ class RuleResult(BaseModel):
     n_used: int
     of: int
     reason: str
+    outcome: Literal["passed", "failed", "inconclusive"] | None = None
+    sequential: bool = False
+    settles_at: int | None = None
 
 
 class GateDecision(BaseModel):

@@ -24,13 +24,18 @@ from results.betting import TINY, Array, Bet, Capital, bound
 from results.forecast import Forecast
 
 GUARANTEE = (
-    "sequential: it concerns these prompts and this judge, in this order; {n} of {of} values were "
-    "read, so it is no full result"
+    "sequential: a wrong decision has a probability of at most alpha; this concerns these prompts "
+    "and this judge, in an order fixed beforehand, and is no full result"
 )
 Kind = Literal["min", "max", "improves", "no_regression"]
 Outcome = Literal["passed", "failed"]
 # What a mean above the threshold says, and what exactly at it.
-PASSES_ABOVE: dict[Kind, bool] = {"min": True, "max": False, "improves": True, "no_regression": True}
+PASSES_ABOVE: dict[Kind, bool] = {
+    "min": True,
+    "max": False,
+    "improves": True,
+    "no_regression": True,
+}
 AT_THRESHOLD_IS_BELOW: dict[Kind, bool] = {
     "min": False, "max": True, "improves": True, "no_regression": False,
 }  # fmt: skip
@@ -86,7 +91,9 @@ class Sequential:
         """
         paired = kind in ("improves", "no_regression")
         if size < 1 or not 0 < alpha < 1 or not math.isfinite(threshold):
-            raise ValueError(f"size {size} (>= 1), alpha {alpha} (in (0, 1)), {threshold=} (finite)")
+            raise ValueError(
+                f"size {size} (>= 1), alpha {alpha} (in (0, 1)), {threshold=} (finite)"
+            )
         if incumbent is not None and not paired:
             raise ValueError(f"rule {kind!r} is not about an incumbent")
         self.kind, self.threshold, self.size, self.alpha = kind, threshold, size, alpha
@@ -100,7 +107,9 @@ class Sequential:
         columns = [self._scaled(c) for c in (predictor, incumbent) if c is not None]
         for column in columns:
             if len(column) != size:
-                raise ValueError(f"found {len(column)} predictions, expected one for each of {size}")
+                raise ValueError(
+                    f"found {len(column)} predictions, expected one for each of {size}"
+                )
         self._forecast = Forecast(np.stack(columns, axis=1)[None]) if columns else None
         self._capital = Capital(size, np.array([self._mean]), self._forecast)
         self._bets: list[Bet] = []
@@ -181,8 +190,8 @@ class Sequential:
             if self.n_used == self.size:
                 low = high = math.fsum(self._values) / self.size
             elif self._bets:
-                fields = [np.concatenate([np.atleast_1d(x) for x in f]) for f in zip(*self._bets, strict=True)]
-                low, high = bound(Bet(*fields), self.size, self._mean, self.alpha)
+                bets = Bet(*(np.concatenate(field) for field in zip(*self._bets, strict=True)))
+                low, high = bound(bets, self.size, self._mean, self.alpha)
             self._ends = (self.n_used, low, high)
         return self._ends[1], self._ends[2]
 

@@ -9,7 +9,8 @@ in 20 random orders; a decision is wrong when the full result would decide other
 of a model is the mean preference of the other 28 on each prompt.
 
 The error rates: finite sets of values with the mean exactly at the threshold, looked at after
-every value; and whole runs without any true improvement. Everything goes through ``results.betting``, many evaluations at a time.
+every value; and whole runs without any true improvement. Everything goes through
+``results.betting``, many evaluations at a time.
 """
 
 from __future__ import annotations
@@ -95,7 +96,9 @@ def table(orders: int) -> bool:
                 full = ours.mean() >= threshold - 1e-12
                 wrong.setdefault(key, []).extend(above != full)
     print(f"{len(wide)} models, {orders} orders each, alpha {ALPHA}\n")
-    print("| threshold | plain: share of calls | at most | wrong | with predictor | at most | wrong |")
+    print(
+        "| threshold | plain: share of calls | at most | wrong | with predictor | at most | wrong |"
+    )
     print("|-|-|-|-|-|-|-|")
     good = True
     for place, threshold in enumerate(THRESHOLDS):
@@ -122,7 +125,9 @@ def populations(size: int, rng: np.random.Generator) -> dict[str, Array]:
     }
 
 
-def orders_of(values: Array, count: int, rng: np.random.Generator) -> tuple[Array, NDArray[np.intp]]:
+def orders_of(
+    values: Array, count: int, rng: np.random.Generator
+) -> tuple[Array, NDArray[np.intp]]:
     """(count, N): the values in random orders, and the orders."""
     orders = np.argsort(rng.random((count, len(values))), axis=1)
     return values[orders], orders
@@ -147,9 +152,13 @@ def errors(
 def rule_nulls(count: int, size: int) -> bool:
     """Prints how often rules err with the mean at the threshold; whether alpha holds."""
     rng = np.random.default_rng(7)
-    print(f"\n{count:,} orders of {size} values, looked at after every one, alpha {ALPHA}; the mean")
+    print(
+        f"\n{count:,} orders of {size} values, looked at after every one, alpha {ALPHA}; the mean"
+    )
     print("is the threshold. improves and max: at it is not above. min and no_regression: it is.\n")
-    print("| values | predictor | improves passes, max fails | min, no_regression fail |\n|-|-|-|-|")
+    print(
+        "| values | predictor | improves passes, max fails | min, no_regression fail |\n|-|-|-|-|"
+    )
     good = True
     for name, values in populations(size, rng).items():
         noise = rng.random(size)
