@@ -10,7 +10,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import data_command, eval_command, export_command, judge_commands, monitor_command
+from harness import (
+    data_command,
+    eval_command,
+    export_command,
+    gate_command,
+    judge_commands,
+    monitor_command,
+)
 from harness.formats import FORMATS
 from harness.guard import shadowed
 from harness.head_to_head import command as head_to_head_command
@@ -82,6 +89,8 @@ def parser() -> argparse.ArgumentParser:
     judge_commands.add(commands)
 
     monitor_command.add(commands)
+
+    gate_command.add(commands)
 
     eval_command.add(commands)
 

@@ -1,0 +1,121 @@
+"""srlm gate: the rules of a gate on figures from files."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from results.records import GateDecision, RuleResult
+
+HELD = 3
+
+
+def add(commands: Any) -> None:
+    """Adds ``gate`` to the command line."""
+    command = commands.add_parser(
+        "gate",
+        help="decide on a model by rules, from files",
+        description="Applies a file of rules to the figures of a model. FILE is a metrics JSON, an "
+        "evaluation folder of a run, AlpacaEval annotations, or JSON Lines of "
+        '{"prompt_id", "value"} with values in 0..1. Calls no model.',
+        epilog="exit codes: 0 promoted, 1 error, 2 usage, 3 held",
+    )
+    command.add_argument("--rules", required=True, type=Path, metavar="FILE", help="YAML")
+    command.add_argument("--candidate", required=True, type=Path, metavar="FILE")
+    command.add_argument(
+        "--incumbent", type=Path, metavar="FILE", help="the champion, for improves, no_regression"
+    )
+    command.add_argument(
+        "--sequential",
+        action="store_true",
+        help="read the values in random order and stop when the decision is sure",
+    )
+    command.add_argument(
+        "--seed", type=int, default=0, metavar="K",
+        help="of the order, or of the bootstrap; fix it before you look (default: 0)",
+    )  # fmt: skip
+    command.add_argument(
+        "--predictor", type=Path, action="append", default=[], metavar="FILE",
+        help="with --sequential: foretells the candidate's values; may be given several times",
+    )  # fmt: skip
+    command.add_argument(
+        "--at-most", type=int, metavar="N", help="with --sequential: values to read"
+    )
+    command.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    command.set_defaults(do=_gate)
+
+
+def _gate(arguments: argparse.Namespace) -> int:
+    from harness.gate_config import Rule
+    from harness.gate_files import decide_given, decide_sequentially
+    from harness.gate_inputs import read_given
+    from harness.recipe import read_rules_file
+    from results.errors import UsageError
+
+    if not arguments.sequential and (arguments.predictor or arguments.at_most is not None):
+        raise UsageError("gate: --predictor and --at-most are for --sequential; add it")
+    if arguments.at_most is not None and arguments.at_most < 1:
+        raise UsageError(f"gate: --at-most {arguments.at_most}, expected a number from 1")
+    if arguments.seed < 0:
+        raise UsageError(f"gate: --seed {arguments.seed}, expected a number from 0")
+    rules = [Rule.model_validate(rule) for rule in read_rules_file(arguments.rules)]
+    asked = [rule.metric for rule in rules]
+    candidate = read_given(arguments.candidate, asked)
+    incumbent = None if arguments.incumbent is None else read_given(arguments.incumbent, asked)
+    if arguments.sequential:
+        predictors = [read_given(path, asked) for path in arguments.predictor]
+        decision = decide_sequentially(
+            rules, candidate, incumbent, predictors, arguments.seed, arguments.at_most
+        )
+    else:
+        decision = decide_given(rules, candidate, incumbent, arguments.seed)
+    if arguments.json:
+        import json
+
+        print(json.dumps(decision.model_dump(), ensure_ascii=False, indent=2))
+    else:
+        from rich.console import Console
+
+        Console().print(_page(decision))
+    return 0 if decision.decision == "promote" else HELD
+
+
+def _page(decision: GateDecision) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    from harness.judge_tables import table
+    from results.sequential import GUARANTEE
+    from results.text import one_line
+
+    head = ["rule", "metric", "value [low, high]", "threshold", "read", ""]
+    rows = [
+        [r.rule, r.metric, _figure(r), f"{r.threshold:g}", f"{r.n_used} of {r.of}", _word(r)]
+        for r in decision.rules
+    ]
+    passed = sum(r.passed for r in decision.rules)
+    title = f"{decision.decision}: {passed} of {len(decision.rules)} rules passed"
+    parts: list[RenderableType] = [Text(title, style="bold"), table(head, rows)]
+    parts += [Text(one_line(r.reason), style="dim") for r in decision.rules]
+    if any(r.sequential for r in decision.rules):
+        parts.append(Text(GUARANTEE, style="dim"))
+    return Group(*parts)
+
+
+def _figure(result: RuleResult) -> str:
+    from results.figures import NULL
+
+    if result.value is None or result.low is None or result.high is None:
+        return NULL
+    return f"{result.value:.3f} [{result.low:.3f}, {result.high:.3f}]"
+
+
+def _word(result: RuleResult) -> str:
+    """passed, failed, inconclusive; and whether the values were read in part only."""
+    word = result.outcome or ("passed" if result.passed else "not passed")
+    part = result.sequential and result.n_used < result.of
+    return f"{word}, sequential" if part else word
