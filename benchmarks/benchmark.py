@@ -76,6 +76,10 @@ class Drawable(Protocol):
         """Every prompt that ``evaluate`` would ask, by the ``prompt_id`` of its values."""
         ...
 
+    def drawn_metrics(self) -> Sequence[str]:
+        """The metrics that ``draw`` gives values of, each the mean of numbers from 0 to 1."""
+        ...
+
     def draw(self, ids: Sequence[str], model: Caller, judge: Judge | None, baseline: Path | None,
              folder: Path, seed: int) -> list[Value]:  # fmt: skip
         """Measures ``model`` on these prompts alone; the other arguments as in ``evaluate``, whose

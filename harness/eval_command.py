@@ -12,7 +12,8 @@ from harness.eval_stored import FILES, from_stored
 from harness.formats import FORMATS
 
 SETTING = re.compile(r"[A-Za-z_][\w.]*=")  # how key.sub=value begins
-LIVE = ("judge", "out", "name", "plan")  # options of a model's evaluation alone
+DRAWN = ("rules", "incumbent", "predictor")  # of a gate that is decided prompt by prompt
+LIVE = ("judge", "out", "name", "plan", *DRAWN)  # options of a model's evaluation alone
 
 
 def add(commands: Any) -> None:
@@ -23,8 +24,9 @@ def add(commands: Any) -> None:
         description="With MODEL: asks it what the benchmark asks, has it judged, and keeps all in "
         "a folder; the same command again goes on. Without: the figures of AlpacaEval 2.0 or "
         "MT-Bench from stored files, one row a model; calls nothing.",
-        epilog="exit codes: 0 done, 1 error, 2 usage, 4 too many unscored judgments, 130 "
-        "interrupted. A figure whose files are missing is null, with the reason.",
+        epilog="exit codes: 0 done or promoted, 1 error, 2 usage, 3 held by --rules, 4 too many "
+        "unscored judgments, 130 interrupted. A figure whose files are missing is null, with the "
+        "reason.",
     )
     command.add_argument("--benchmark", required=True, metavar="NAME", help="srlm ls benchmarks")
     command.add_argument("--json", action="store_true", help="the same as --format json")
@@ -49,6 +51,22 @@ def add(commands: Any) -> None:
     live.add_argument("--out", type=Path, help="folder (default: runs/eval-BENCHMARK-HASH)")
     live.add_argument("--name", help="what tables call the model (default: MODEL)")
     live.add_argument("--plan", action="store_true", help="calls and cost; calls nothing")
+    drawn = command.add_argument_group(
+        "with MODEL and --rules: asks a few prompts at a time, in random order (--seed), until the "
+        "rules are decided"
+    )
+    drawn.add_argument("--rules", type=Path, metavar="FILE", help="the rules of a gate, YAML")
+    drawn.add_argument(
+        "--incumbent", type=Path, metavar="FILE",
+        help="the champion's evaluation folder, for improves and no_regression",
+    )  # fmt: skip
+    drawn.add_argument(
+        "--predictor", type=Path, action="append", default=[], metavar="FILE",
+        help="values of other models that foretell this one's; may be given several times",
+    )  # fmt: skip
+    drawn.add_argument(
+        "--step", type=int, default=8, metavar="N", help="prompts asked at a time (default: 8)"
+    )
     stored = command.add_argument_group("from stored files")
     for option, what in (
         ("--annotations", "alpaca_eval2: what a judge said of pairs"),
@@ -102,6 +120,7 @@ def _live(arguments: argparse.Namespace, model: str) -> int:
     from harness.exit_code import of_unscored
     from harness.plan_table import plan_as_json, show
     from harness.rows import evaluation_row, print_rows
+    from results.errors import UsageError
     from results.store import RunLock
 
     baseline = None if arguments.baseline is None else Path(arguments.baseline)
@@ -109,6 +128,11 @@ def _live(arguments: argparse.Namespace, model: str) -> int:
         model, arguments.benchmark, arguments.judge, baseline, arguments.name, arguments.seed
     )
     task = Task(asked, arguments.overrides)
+    if arguments.rules is not None:
+        return _drawn(arguments, task)
+    for option in DRAWN[1:]:
+        if getattr(arguments, option):
+            raise UsageError(f"--{option}: is for --rules FILE; give that too, or leave it out")
     if arguments.plan:
         show(plan(task), plan_as_json(arguments))
         return 0
@@ -118,3 +142,32 @@ def _live(arguments: argparse.Namespace, model: str) -> int:
     print_rows([evaluation_row(folder)], "json" if arguments.json else arguments.format)
     print(f"kept in {folder}", file=sys.stderr)
     return of_unscored(found.unscored, task.config.judge.max_unscored)
+
+
+def _drawn(arguments: argparse.Namespace, task: Any) -> int:
+    """A gate on the model, decided prompt by prompt."""
+    from harness.display import Display
+    from harness.drawing import Asked, check, draw
+    from harness.gate_command import HELD, show
+    from harness.gate_config import Rule
+    from harness.gate_inputs import read_given
+    from harness.recipe import read_rules_file
+    from results.errors import UsageError
+    from results.store import RunLock
+
+    if arguments.plan:
+        raise UsageError("--plan: leave out --rules to see what the whole evaluation asks at most")
+    if arguments.step < 1:
+        raise UsageError(f"--step: found {arguments.step}, expected 1 or more")
+    rules = [Rule.model_validate(rule) for rule in read_rules_file(arguments.rules)]
+    names = [rule.metric for rule in rules]
+    incumbent = None if arguments.incumbent is None else read_given(arguments.incumbent, names)
+    predictors = [read_given(path, names) for path in arguments.predictor]
+    asked = Asked(rules, incumbent, predictors, arguments.seed, arguments.step)
+    check(task.benchmark, asked)
+    folder: Path = arguments.out or task.default_folder()
+    with Display() as display, RunLock(folder):
+        decision = draw(task, asked, folder, display)
+    show(decision, arguments.json)
+    print(f"kept in {folder}", file=sys.stderr)
+    return 0 if decision.decision == "promote" else HELD

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
+from backends.engines.caller import Caller
 from backends.engines.engine import check_ready
 from benchmarks.benchmark import own_prompts
 from benchmarks.registry import BENCHMARKS, open_benchmark
@@ -244,14 +247,7 @@ def evaluate(task: Task, folder: Path, display: Display) -> Evaluated:
     Calls that failed at an earlier start are made again.
     """
     config, title = task.config, task.config.name
-    if not (folder / "config.yaml").exists():
-        task.rehearse()  # what would end it later ends it before the folder is taken
-    models = [task.model]
-    if task.judge is not None and task.judge is not task.model:
-        models.append(task.judge)
-    for called in models:
-        check_ready(called.engine)
-    claim(folder, config, task.hashes(), FREE)
+    take(task, folder)
     if again := reopen_failed(folder):
         display.note(f"{again} calls that failed are made again")
     if (folder / METRICS).exists():
@@ -261,12 +257,39 @@ def evaluate(task: Task, folder: Path, display: Display) -> Evaluated:
             write_json(folder / METRICS, found.model_dump())
         return found
     display.start(title, "evaluation")
-    with callers(folder, models, config.budget, display) as (model, *others):
+    with opened(task, folder, display) as (model, judge):
+        done = measure(task.benchmark, title, model, judge, task.opponent, folder, config.seed)
+    display.finish(title, "evaluation", summary(done.metrics))
+    return done
+
+
+def take(task: Task, folder: Path) -> None:
+    """Takes the folder for this evaluation, or finds that it is its own.
+
+    Raises:
+        SrlmError: what would end the evaluation later, or the folder is of another one.
+    """
+    if not (folder / "config.yaml").exists():
+        task.rehearse()  # what would end it later ends it before the folder is taken
+    for called in _models(task):
+        check_ready(called.engine)
+    claim(folder, task.config, task.hashes(), FREE)
+
+
+@contextmanager
+def opened(task: Task, folder: Path, display: Display) -> Iterator[tuple[Caller, Judge | None]]:
+    """The model and its judge behind the folder's cache."""
+    with callers(folder, _models(task), task.config.budget, display) as (model, *others):
         judge = None
         if task.judge is not None and task.spec is not None:
             # Also by another name: the same weights or endpoint judge what they wrote.
             same = task.judge.engine.identity == task.model.engine.identity
-            judge = Judge(task.spec, (others or [model])[0], str(config.judge_model), same)
-        done = measure(task.benchmark, title, model, judge, task.opponent, folder, config.seed)
-    display.finish(title, "evaluation", summary(done.metrics))
-    return done
+            judge = Judge(task.spec, (others or [model])[0], str(task.config.judge_model), same)
+        yield model, judge
+
+
+def _models(task: Task) -> list[Called]:
+    """Each model once: what judges itself has its weights loaded once."""
+    if task.judge is None or task.judge is task.model:
+        return [task.model]
+    return [task.model, task.judge]

@@ -73,18 +73,24 @@ def _gate(arguments: argparse.Namespace) -> int:
         )
     else:
         decision = decide_given(rules, candidate, incumbent, arguments.seed)
-    if arguments.json:
-        import json
-
-        print(json.dumps(decision.model_dump(), ensure_ascii=False, indent=2))
-    else:
-        from rich.console import Console
-
-        Console().print(_page(decision))
+    show(decision, arguments.json)
     return 0 if decision.decision == "promote" else HELD
 
 
+def show(decision: GateDecision, as_json: bool) -> None:
+    """Prints a decision: one JSON document, or a page."""
+    if as_json:
+        import json
+
+        print(json.dumps(decision.model_dump(), ensure_ascii=False, indent=2))
+        return
+    from rich.console import Console
+
+    Console().print(_page(decision))
+
+
 def _page(decision: GateDecision) -> RenderableType:
+    """A decision as it is printed: its rules in a table, and what each saw."""
     from rich.console import Group
     from rich.text import Text
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.gate_config import Rule
 from harness.gate_inputs import Given, check_metric, same_question
@@ -160,7 +160,7 @@ def _sequential(
         len(order),
         rule.alpha,
         None if theirs is None else [theirs[name].num for name in order],
-        _predictions([given.values(rule.metric) for given in predictors], order, predictors),
+        predictions([given.values(rule.metric) for given in predictors], order, predictors),
     )
     sequential.add(ours[name].num for name in order[:at_most])
     return result(rule, sequential, left_out=len(candidate.values(rule.metric)) - len(ours))
@@ -218,8 +218,8 @@ def _unfit(values: Sequence[Value]) -> str | None:
     return None
 
 
-def _predictions(
-    tables: Sequence[dict[str, Value]], order: Sequence[str], predictors: Sequence[Given]
+def predictions(
+    tables: Sequence[Mapping[str, Value]], order: Sequence[str], predictors: Sequence[Given]
 ) -> list[float] | None:
     """The mean prediction of each prompt in ``order``; where there is none, their mean."""
     if not tables:

@@ -147,11 +147,13 @@ class AlpacaEval2:
         """Those of the prompts, in the order of the set."""
         return [item.id for item in self.items]
 
+    def drawn_metrics(self) -> Sequence[str]:
+        """The win rates. The length-controlled one is a fit over all prompts."""
+        return ["win_rate", "discrete_win_rate", "unscored_rate"]
+
     def draw(self, ids: Sequence[str], model: Caller, judge: Judge | None, baseline: Path | None,
              folder: Path, seed: int) -> list[Value]:  # fmt: skip
-        """Asks and judges these prompts alone, by the calls that ``evaluate`` makes. The
-        length-controlled win rate is a fit over all prompts: it has no values.
-        """
+        """Asks and judges these prompts alone, by the calls that ``evaluate`` makes."""
         judge = self._ready(judge)
         part = copy.copy(self)
         by_id = {item.id: item for item in self.items}

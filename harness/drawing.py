@@ -1,0 +1,195 @@
+"""A gate on a live evaluation: prompts are asked a few at a time, in random order, until its rules
+are decided. Calls that are not needed for that are not made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.benchmark import Benchmark, Drawable
+from harness.display import Display
+from harness.evaluating import Task, opened, take
+from harness.failed_calls import reopen_failed
+from harness.gate_config import Rule
+from harness.gate_files import predictions, result
+from harness.gate_inputs import Given, check_metric
+from harness.gates import CONDITIONS
+from harness.stages.evaluation import VALUES
+from harness.stages.gate import describe
+from results.errors import UsageError
+from results.records import GateDecision, RuleResult, Value
+from results.sequential import Sequential, drawing_order
+from results.store import RecordFile, write_json
+
+FOLDER = "drawn"  # within the evaluation's: one folder for each step of each seed
+GATE = "gate.json"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be decided.
+
+    Args:
+        rules: of the gate.
+        incumbent: the champion's values of all prompts, null where no rule is paired.
+        predictors: of the model's values, each fixed before the order was.
+        seed: of the order; fixed before anything is seen.
+        step: prompts asked between two looks.
+    """
+
+    rules: Sequence[Rule]
+    incumbent: Given | None
+    predictors: Sequence[Given]
+    seed: int
+    step: int
+
+
+class Ruling:
+    """One rule, fed with the values of prompts as they are drawn.
+
+    A prompt without a value (an unscored judgment) counts at its worst and at its best at once:
+    what is certain is certain whatever it would have been.
+    """
+
+    def __init__(self, rule: Rule, asked: Asked, ids: Sequence[str]) -> None:
+        self.rule = rule
+        self.theirs: Mapping[str, Value] | None = None
+        if CONDITIONS[rule.rule].paired:
+            assert asked.incumbent is not None
+            self.theirs = asked.incumbent.values(rule.metric)
+        self.order = [i for i in ids if self.theirs is None or i in self.theirs]
+        self.left_out = len(ids) - len(self.order)
+        known = None if self.theirs is None else [self.theirs[i].num for i in self.order]
+        tables = [given.values(rule.metric) for given in asked.predictors]
+        foretold = predictions(tables, self.order, asked.predictors)
+        self.worst, self.best = (
+            Sequential(rule.rule, rule.threshold, len(self.order), rule.alpha, known, foretold)
+            for _ in range(2)
+        )
+        self.unscored = 0
+
+    @property
+    def decided(self) -> bool:
+        """Whether both ways of counting what is unscored say the same."""
+        return self.worst.outcome is not None and self.worst.outcome == self.best.outcome
+
+    def add(self, ids: Sequence[str], values: Mapping[str, Value]) -> None:
+        """Takes the prompts that were drawn, in their order, with the values that they have."""
+        for name in ids:
+            if self.decided:
+                return
+            if self.theirs is not None and name not in self.theirs:
+                continue
+            value = values.get(name)
+            self.unscored += value is None
+            self.worst.add([0.0 if value is None else value.num])
+            self.best.add([1.0 if value is None else value.num])
+
+    def result(self) -> RuleResult:
+        """What the rule says now. With unscored prompts the bounds are those of both countings."""
+        found = result(self.rule, self.worst, self.left_out)
+        if not self.unscored:
+            return found
+        other = result(self.rule, self.best, self.left_out)
+        agreed = self.decided
+        return found.model_copy(
+            update={
+                "low": min(found.low, other.low),
+                "high": max(found.high, other.high),
+                "n_used": max(found.n_used, other.n_used),
+                "passed": agreed and found.passed,
+                "outcome": found.outcome if agreed else "inconclusive",
+                "reason": f"{found.reason}; {self.unscored} unscored, counted as 0 here and as 1: "
+                + ("both say the same" if agreed else "they do not say the same"),
+            }
+        )
+
+
+class _Once:
+    """Tells each note once: every step of a drawing is a small evaluation that has the same."""
+
+    def __init__(self, display: Display) -> None:
+        self.display = display
+        self.told: set[str] = set()
+
+    def __call__(self, line: str) -> None:
+        if line not in self.told:
+            self.told.add(line)
+            self.display.note(line)
+
+
+def draw(task: Task, asked: Asked, folder: Path, display: Display) -> GateDecision:
+    """Asks and judges until every rule is decided, and keeps all of it in ``folder/drawn``.
+
+    The calls are those of the whole evaluation: ``evaluate`` in the same folder completes it, and
+    what was drawn is not asked again. The same again reads what is there.
+    """
+    benchmark = task.benchmark
+    check(benchmark, asked)
+    assert isinstance(benchmark, Drawable)
+    ids = drawing_order(benchmark.prompt_ids(), asked.seed)
+    rulings = [Ruling(rule, asked, ids) for rule in asked.rules]
+    place = folder / FOLDER / f"seed-{asked.seed}"
+    take(task, folder)
+    if again := sum(map(reopen_failed, sorted(place.glob("*-*")))):
+        display.note(f"{again} calls that failed are made again")
+    with opened(task, folder, display) as (model, judge):
+        display.start(task.config.name, "gate")
+        once = _Once(display)
+        model = replace(model, on_note=once)
+        if judge is not None:
+            judge = replace(judge, caller=replace(judge.caller, on_note=once))
+        for begin in range(0, len(ids), asked.step):
+            if all(ruling.decided for ruling in rulings):
+                break
+            drawn = ids[begin : begin + asked.step]
+            step = place / f"{begin:06}-{begin + len(drawn):06}"
+            file = RecordFile(step / VALUES, Value)
+            if not file.done:
+                opponent, seed = task.opponent.folder, task.config.seed
+                file.replace(benchmark.draw(drawn, model, judge, opponent, step, seed))
+            by_metric: dict[str, dict[str, Value]] = {}
+            for value in file.read():
+                by_metric.setdefault(value.metric, {})[value.prompt_id] = value
+            for ruling in rulings:
+                ruling.add(drawn, by_metric.get(ruling.rule.metric, {}))
+    results = [ruling.result() for ruling in rulings]
+    passed = all(found.passed for found in results)
+    decision = GateDecision(decision="promote" if passed else "hold", rules=results)
+    write_json(place / GATE, decision.model_dump())
+    display.finish(task.config.name, "gate", describe(decision))
+    return decision
+
+
+def check(benchmark: Benchmark, asked: Asked) -> None:
+    """Refuses what could not be decided prompt by prompt, before anything is paid.
+
+    Raises:
+        UsageError: names the rule or the file.
+    """
+    if not isinstance(benchmark, Drawable):
+        raise UsageError(
+            f"--rules: benchmark {benchmark.name!r} cannot be asked a few prompts at a time; "
+            "evaluate it whole, then srlm gate --sequential reads as much as it needs"
+        )
+    drawable = benchmark.drawn_metrics()
+    for place, rule in enumerate(asked.rules, 1):
+        if rule.metric not in drawable:
+            raise UsageError(
+                f"--rules: gate rule {place} ({rule.rule}): {rule.metric!r} is not decided prompt "
+                f"by prompt; benchmark {benchmark.name!r} has {', '.join(drawable)}"
+            )
+        if CONDITIONS[rule.rule].paired:
+            if asked.incumbent is None:
+                raise UsageError(
+                    f"--rules: gate rule {place} ({rule.rule} of {rule.metric}) compares with the "
+                    "champion; give --incumbent FILE"
+                )
+            check_metric(asked.incumbent, rule.metric, place)
+            if not asked.incumbent.values(rule.metric).keys() & set(benchmark.prompt_ids()):
+                raise UsageError(
+                    f"--incumbent {asked.incumbent.path}: has a value of {rule.metric} for none of "
+                    "the prompts; give its evaluation folder of this benchmark"
+                )
