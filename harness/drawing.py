@@ -71,14 +71,14 @@ class Ruling:
         self.unscored = 0
 
     @property
-    def decided(self) -> bool:
-        """Whether both ways of counting what is unscored say the same."""
-        return self.worst.outcome is not None and self.worst.outcome == self.best.outcome
+    def over(self) -> bool:
+        """Whether more values change nothing: both countings are decided, alike or not."""
+        return self.worst.outcome is not None and self.best.outcome is not None
 
     def add(self, ids: Sequence[str], values: Mapping[str, Value]) -> None:
         """Takes the prompts that were drawn, in their order, with the values that they have."""
         for name in ids:
-            if self.decided:
+            if self.over:
                 return
             if self.theirs is not None and name not in self.theirs:
                 continue
@@ -93,16 +93,17 @@ class Ruling:
         if not self.unscored:
             return found
         other = result(self.rule, self.best, self.left_out)
-        agreed = self.decided
+        agreed = self.over and self.worst.outcome == self.best.outcome
         return found.model_copy(
             update={
-                "low": min(found.low, other.low),
-                "high": max(found.high, other.high),
+                "low": min(self.worst.low, self.best.low),
+                "high": max(self.worst.high, self.best.high),
                 "n_used": max(found.n_used, other.n_used),
                 "passed": agreed and found.passed,
                 "outcome": found.outcome if agreed else "inconclusive",
                 "reason": f"{found.reason}; {self.unscored} unscored, counted as 0 here and as 1: "
-                + ("both say the same" if agreed else "they do not say the same"),
+                + ("both say the same" if agreed else "they do not say the same")
+                + ("" if agreed or not self.over else "; evaluate it whole to leave them out"),
             }
         )
 
@@ -142,7 +143,7 @@ def draw(task: Task, asked: Asked, folder: Path, display: Display) -> GateDecisi
         if judge is not None:
             judge = replace(judge, caller=replace(judge.caller, on_note=once))
         for begin in range(0, len(ids), asked.step):
-            if all(ruling.decided for ruling in rulings):
+            if all(ruling.over for ruling in rulings):
                 break
             drawn = ids[begin : begin + asked.step]
             step = place / f"{begin:06}-{begin + len(drawn):06}"

@@ -128,8 +128,10 @@ def test_unscored_prompts_count_at_their_worst_and_at_their_best(tmp_path: Path,
         file = rules(tmp_path, "metric: win_rate, rule: min, threshold: 0.5")
         assert main(command(server, tmp_path, "--rules", file)) == 3
         (rule,) = json.loads(capsys.readouterr().out)["rules"]
-        assert rule["outcome"] == "inconclusive" and rule["n_used"] == 150
+        # Decided both ways, and not alike: more prompts would not help.
+        assert rule["outcome"] == "inconclusive" and rule["n_used"] < 150
         assert "unscored, counted as 0 here and as 1: they do not say the same" in rule["reason"]
+        assert asked(server, "judge") < 150
         file = rules(tmp_path, "metric: win_rate, rule: min, threshold: 0.95")
         assert main(command(server, tmp_path, "--rules", file)) == 3
         (rule,) = json.loads(capsys.readouterr().out)["rules"]
