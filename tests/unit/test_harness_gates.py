@@ -131,7 +131,7 @@ def test_every_rule_must_pass_and_each_says_what_it_saw() -> None:
     assert decision.decision == "hold"
     assert [r.passed for r in decision.rules] == [True, False]
     assert decision.rules[1].reason == (
-        "m: value 0.500 [0.500, 0.500] on 3 of 9, max needs high <= 0"
+        "m: value 0.500 [0.500, 0.500] on 3 of 9, max needs high <= 0; failed"
     )
     assert decide([], CONSTANT, None, seed=0).decision == "promote"
 
