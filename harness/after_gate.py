@@ -88,6 +88,11 @@ def _read(run: Run, question: str) -> str | None:
         return None
 
 
+def follows(decision: GateDecision) -> Policy:
+    """What follows from a decision that was settled; one that stopped the run says it, too."""
+    return decision.policy or Policy(then="end", champion=None)
+
+
 def how_to_answer(run: Run, k: int) -> str:
     """What a hold that waits for an answer says where there is no terminal."""
     retry = " (to make it again, too)" if run.config.gate.retries and k > 1 else ""

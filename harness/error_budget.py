@@ -32,8 +32,7 @@ class ErrorBudget:
 
     def share(self, k: int) -> float:
         """What one attempt at M_k may spend."""
-        units = self._units(k)
-        return self.total * units / self._all if units else 0.0
+        return self.total * (self._units(k) / self._all)
 
     def rules(self, rules: list[Rule], k: int) -> list[Rule]:
         """The rules as the gate of M_k applies them: those that pass on proof alone at the share of
@@ -51,9 +50,8 @@ class ErrorBudget:
         """The account after a decision on M_k. ``made``: how many attempts each iteration has had
         up to it; what an iteration did not need is not passed on.
         """
-        units = sum(self._units(j) * n for j, n in made.items())
-        left = self.total * max(self._all - units, 0) / self._all
-        spent = self.total * units / self._all
+        used = sum(self._units(j) * n for j, n in made.items()) / self._all
+        spent, left = self.total * used, self.total * max(1 - used, 0.0)
         return AlphaSpent(total=self.total, share=self.share(k), spent=spent, left=left)
 
     @property

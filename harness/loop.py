@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.registry import SeedData
-from harness.after_gate import how_to_answer, settle
+from harness.after_gate import follows, how_to_answer, settle
 from harness.attempts import attempt, check_changes, set_aside
 from harness.error_budget import error_budget
 from harness.folder import claim
@@ -89,14 +89,13 @@ def _iterate(run: Run, data: SeedData) -> tuple[int, str]:
         _note_champion(run)
         if decision.decision == "promote":
             continue
-        policy = decision.policy
-        stays = "there is no champion" if policy is None or policy.champion is None else (
-            f"champion stays {policy.champion}, {run.before(k)}"
-        )  # fmt: skip
+        policy = follows(decision)
+        stays = f"champion stays {policy.champion}" if policy.champion else "there is no champion"
+        if policy.then == "roll_back":
+            stays = f"{stays}, {run.before(k)}"
         message = f"M{k} is not promoted, {stays}. {describe(decision)}"
-        if policy is None or policy.then != "roll_back" or k == last:
-            ask = policy is not None and policy.then == "ask"
-            return 3, f"{message}; {how_to_answer(run, k)}" if ask else message
+        if policy.then != "roll_back" or k == last:
+            return 3, f"{message}; {how_to_answer(run, k)}" if policy.then == "ask" else message
         run.display.note(f"{message}; M{k + 1} begins with {policy.champion}")
     return 0, f"M{last} is promoted: {run.checkpoint(last)}"
 
@@ -113,7 +112,7 @@ def _iteration(run: Run, data: SeedData, k: int, baseline: Path | None) -> GateD
         if k > 1:
             with attempt(run, k):
                 monitors(run, k)
-        if decision.policy is None or decision.policy.then != "retry":
+        if follows(decision).then != "retry":
             return decision
         set_aside(run, k)
 
