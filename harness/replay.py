@@ -9,12 +9,12 @@ from typing import Any
 
 from harness.attempts import attempt_folder, attempt_number
 from harness.config import RunConfig
-from harness.deciding import decided, hashes
+from harness.deciding import decided
 from harness.lineage import GATE, champion_before
 from harness.recipe import load_recipe
 from harness.stages.gate import describe
 from results.errors import SrlmError, UsageError
-from results.files import read_model
+from results.files import file_sha256, read_model
 from results.records import GateDecision, RuleResult
 
 
@@ -79,15 +79,13 @@ def _changed(folder: Path, place: Path, stored: GateDecision) -> str | None:
     sides = {"candidate": place / stored.inputs.candidate}
     if stored.inputs.incumbent is not None:
         sides["incumbent"] = folder / stored.inputs.incumbent
-    missing = [p for p in sides.values() if not p.is_dir()]
-    if missing:
-        return f"{missing[0]}: not there any more"
-    now = hashes(sides)
     for name, was in stored.inputs.sha256.items():
-        if now.get(name) != was:
-            side, _, file = name.partition("/")
-            found = (now.get(name) or "none")[:12]
-            return f"{sides[side] / file}: sha256 {found}, decided on {was[:12]}; restore the file"
+        side, _, file = name.partition("/")
+        path = sides[side] / file
+        if not path.is_file():
+            return f"{path}: not there any more; restore the file"
+        if (found := file_sha256(path)) != was:
+            return f"{path}: sha256 {found[:12]}, decided on {was[:12]}; restore the file"
     return None
 
 

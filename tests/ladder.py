@@ -41,7 +41,7 @@ class Engine:
         self.identity = f"ladder:{self.x}"
 
     def plan(self, requests):
-        return [[i] for i in range(len(requests))]
+        return [list(range(len(requests)))]
 
     def generate(self, requests, seeds, config):
         return [self._one(r, s) for r, s in zip(requests, seeds, strict=True)]
@@ -50,7 +50,7 @@ class Engine:
         text = request.prompt[-1].content
         CALLS.append(text)
         if text.startswith("Rate:"):
-            answer = f"By its length.\nVerdict: {len(text) % 10}"
+            answer = f"By its length.\nVerdict: {min(9, len(text.split()))}"
         else:
             answer = "word " * (1 + seed % 7)
         return Completion(answer.strip(), "stop", Usage(1, 1))
