@@ -91,7 +91,7 @@ class Benchmark:
         return False
 
     def evaluate(self, model, judge, baseline, folder, seed):
-        x = model.engine.x
+        x = getattr(model.engine, "x", 0.0)  # a plan measures a model that answers nothing
         turn = 1 if x in (0.0, SFT) else -1
         values = [
             Value(prompt_id=str(i), metric="quality", cluster=str(i),

@@ -400,3 +400,17 @@ def test_inconclusive_is_said_with_the_prompts_that_would_settle_it(house) -> No
     rule = made.json("iter_2/gate.json")["rules"][0]
     assert rule["outcome"] == "inconclusive" and 20 < rule["settles_at"] < 60
     assert f"; inconclusive, about {rule['settles_at']} prompts would settle it" in made.err
+
+
+def test_a_plan_says_what_retries_may_add(house) -> None:
+    made = house(on_hold="retry", retries=2, changes=[{"candidates.n": 5}, HALF])
+    assert main(["plan", str(made.recipe), "--json"]) == 0
+    told = json.loads(made.capsys.readouterr().out)
+    calls = {(s["model"], s["stage"]): s["calls"] for s in told["steps"]}
+    first = sum(n for (m, s), n in calls.items() if m in ("M2", "M3") and s != "training")
+    assert first > 0  # the second retry only trains: this benchmark asks nothing
+    (line,) = [note for note in told["notes"] if note.startswith("gate.retries")]
+    assert line.startswith(
+        f"gate.retries add at most 4 trainings with their checkpoints and {first}"
+    )
+    assert not any("ends the run earlier" in note for note in told["notes"])
