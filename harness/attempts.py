@@ -2,13 +2,14 @@
 
 The folder ``iter_K`` is always the attempt at hand. One that was held and is to be made again is
 set aside whole, by one rename, to ``attempts/iter_K.N``; so the number of an attempt follows from
-what lies there, and a kill at any moment leaves either the old state or the new one. The records
-of the stages before the first one that a change touches are copied back, and finished calls of the
-others come from the cache.
+what lies there, and a kill at any moment leaves either the old state or the new one. The next one
+begins with a copy of the records of the stages before the first one that a change touches; finished
+calls of the others come from the cache.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -158,16 +159,24 @@ def set_aside(run: Run, k: int) -> None:
 
 
 def _carry_over(run: Run, k: int, n: int) -> None:
-    """Copies the records of untouched stages, each whole or not at all."""
-    last, here = set_aside_folder(run.folder, k, n - 1), run.iteration(k)
-    for stage, patterns in STAGES.items():
-        if stage == first_touched(run.config, n):
-            return
-        for source in sorted(path for pattern in patterns for path in last.glob(pattern)):
-            for path in [source] if source.is_file() else sorted(source.rglob("*")):
-                target = here / path.relative_to(last)
-                if path.is_file() and not target.exists():
-                    write_bytes(target, path.read_bytes())
+    """Begins attempt ``n`` with copies of the records of untouched stages: all of them or none, for
+    a stage that is opened again later must not find an old copy of the next one.
+    """
+    here, last = run.iteration(k), set_aside_folder(run.folder, k, n - 1)
+    if here.is_dir():
+        return
+    draft = last.with_name(f"iter_{k}.next")
+    with writing(draft):
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        touched = list(STAGES).index(first_touched(run.config, n))
+        for pattern in (p for stage in list(STAGES.values())[:touched] for p in stage):
+            for found in sorted(last.glob(pattern)):
+                for path in [found] if found.is_file() else sorted(found.rglob("*")):
+                    if path.is_file():
+                        write_bytes(draft / path.relative_to(last), path.read_bytes())
+        draft.rename(here)
+        sync_folder(run.folder)
 
 
 def _change(tree: dict[str, Any], key: str, change: Any, where: str) -> None:
