@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import yaml
 
+from harness.lineage import champion_before
 from results.errors import UsageError
 from results.files import read_json, write_bytes, write_json
 from results.manifest import build_manifest, diff_config
@@ -59,7 +60,7 @@ def claim(folder: Path, config: HasSeed, hashes: dict[str, str],
 
 def other_settings(folder: Path, k: int) -> str:
     """Where settings and data can be changed when M_k cannot be made: ``claim`` refuses it here."""
-    trained = folder / f"iter_{k - 1}"
+    trained = folder / f"iter_{champion_before(folder, k)}"
     keeps = f" (start={trained} keeps what is trained)" if (trained / "checkpoint").is_dir() else ""
     return f"changes need a new --out{keeps}"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from harness.section import Section
 
@@ -22,6 +22,18 @@ class Rule(Section):
     threshold: float = 0.0
     alpha: float = Field(default=0.05, ge=1e-9, le=0.9)
 
+    @property
+    def proves(self) -> bool:
+        """Whether it passes only on proof. ``no_regression`` fails only on proof: its error is a
+        wrong hold, and a smaller alpha would make it let more through.
+        """
+        return self.rule != "no_regression"
+
+    @property
+    def paired(self) -> bool:
+        """Whether it is about the difference to the champion."""
+        return self.rule in ("improves", "no_regression")
+
     @model_validator(mode="after")
     def _bounds_are_said(self) -> Rule:
         if self.rule in ("min", "max") and "threshold" not in self.model_fields_set:
@@ -29,11 +41,66 @@ class Rule(Section):
         return self
 
 
+# What a retry may change: all of it comes after the prompts, which are those of the iteration.
+CHANGEABLE = ("candidates", "judge.draws", "pairs", "dpo")
+MODEL = r"^M[1-9][0-9]*$"
+
+
 class Gate(Section):
-    """Rules that an iteration must pass, all of them. ``file`` is read into ``rules``."""
+    """Rules that an iteration must pass, all of them, and what follows when it does not. ``file``
+    is read into ``rules``.
+
+    ``alpha``: the chance that the whole run promotes wrongly, at most, shared among its iterations
+    and their attempts (null: each rule has its own alpha, and nothing bounds the run's).
+    ``on_hold``: ``stop`` ends the run; ``roll_back`` goes on with the next iteration from the
+    champion; ``retry`` makes the iteration again, ``retries`` times at most, then rolls back;
+    ``ask`` asks at a terminal. ``changes``: what each retry changes, on top of the one before, by
+    dotted key: a value, or ``{times: FACTOR}``; the last entry serves all later retries.
+    ``on_gate``: a command that is run after every decision. ``waived_by``: by model (``M3``), who
+    promotes it though it is held; it may be given at a later start.
+    """
 
     file: str | None = None
     rules: list[Rule] = Field(default_factory=list)
+    alpha: float | None = Field(default=None, gt=0, le=0.5)
+    on_hold: Literal["stop", "roll_back", "retry", "ask"] = "stop"
+    retries: int = Field(default=0, ge=0, le=100)
+    changes: list[dict[str, Any]] = Field(default_factory=list)
+    on_gate: str | None = Field(default=None, min_length=1)
+    waived_by: dict[Annotated[str, Field(pattern=MODEL)], Annotated[str, Field(min_length=1)]] = (
+        Field(default_factory=dict)
+    )
+
+    @field_validator("changes")
+    @classmethod
+    def _changes_are_allowed(cls, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for place, entry in enumerate(value, 1):
+            if not entry:
+                raise ValueError(f"entry {place} changes nothing; name a setting")
+            for key in entry:
+                if not any(key == name or key.startswith(f"{name}.") for name in CHANGEABLE):
+                    raise ValueError(
+                        f"entry {place}: a retry cannot change {key!r}, only what is under "
+                        f"{', '.join(CHANGEABLE)}"
+                    )
+        return value
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Gate:
+        if self.on_hold == "retry" and not self.retries:
+            raise ValueError("on_hold: retry needs retries: NUMBER and changes: [{key: value}]")
+        if self.retries and self.on_hold not in ("retry", "ask"):
+            raise ValueError(f"retries are of on_hold: retry or ask, not of {self.on_hold}")
+        if self.retries and not self.changes:
+            raise ValueError("retries need changes: the same settings give the same model")
+        if len(self.changes) > self.retries:
+            raise ValueError(f"changes has {len(self.changes)} entries for {self.retries} retries")
+        if self.alpha is not None and not any(rule.proves for rule in self.rules):
+            raise ValueError(
+                "alpha bounds wrong promotions, and there is no rule min, max or improves that "
+                "could promote wrongly; add one or leave alpha out"
+            )
+        return self
 
 
 class RulesFile(Section):

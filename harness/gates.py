@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from harness.gate_config import Rule
 from results.errors import SrlmError
@@ -12,6 +14,8 @@ from results.files import read_model
 from results.records import Evaluated, GateDecision, Metric, RuleResult, Value
 from results.stats import paired_difference, ratio_metric
 from results.store import RecordFile
+
+Outcome = Literal["passed", "failed", "inconclusive"]
 
 
 @dataclass(frozen=True)
@@ -46,54 +50,110 @@ def decide(rules: Sequence[Rule], candidate: Measured, incumbent: Measured | Non
 
 @dataclass(frozen=True)
 class Condition:
-    """How one kind of rule reads a metric: ``paired`` with the champion or alone, the test on the
-    interval, and the test in words.
+    """How one kind of rule reads a metric: ``paired`` with the champion or alone, whether the
+    interval passes, whether it excludes passing, and the test in words.
     """
 
     paired: bool
     holds: Callable[[float, float, float], bool]
+    excluded: Callable[[float, float, float], bool]
     words: str
 
 
 CONDITIONS: dict[str, Condition] = {
-    "min": Condition(False, lambda low, high, t: low >= t, "low >= {t:g}"),
-    "max": Condition(False, lambda low, high, t: high <= t, "high <= {t:g}"),
-    "improves": Condition(True, lambda low, high, t: low > t, "low of the difference > {t:g}"),
+    "min": Condition(
+        False, lambda low, high, t: low >= t, lambda low, high, t: high < t, "low >= {t:g}"
+    ),
+    "max": Condition(
+        False, lambda low, high, t: high <= t, lambda low, high, t: low > t, "high <= {t:g}"
+    ),
+    "improves": Condition(
+        True,
+        lambda low, high, t: low > t,
+        lambda low, high, t: high <= t,
+        "low of the difference > {t:g}",
+    ),
+    # Nothing is inconclusive here: it passes unless a loss is proven.
     "no_regression": Condition(
-        True, lambda low, high, t: not high < -t, "high of the difference >= {m:g}"
+        True,
+        lambda low, high, t: not high < -t,
+        lambda low, high, t: high < -t,
+        "high of the difference >= {m:g}",
     ),
 }
+MOST_ROUNDS = 200_000  # seconds a rule
+MOST_PROMPTS = 10_000_000  # more would settle nothing for anybody
+FINEST = 20 / MOST_ROUNDS  # the smallest alpha that a bootstrap of so many rounds resolves
+
+
+def rounds_for(alpha: float) -> int:
+    """How many bootstrap rounds an interval at 1 - ``alpha`` takes: ten in each tail at least.
+
+    So far out the bootstrap is approximate: few prompts have no such rare samples in them.
+    """
+    return min(max(2000, math.ceil(20 / alpha)), MOST_ROUNDS)
+
+
+def settles_at(value: float, low: float, high: float, threshold: float, n: int) -> int | None:
+    """How many prompts would bring the interval to one side of ``threshold``, were the value what
+    it seems: its half width shrinks with the root of their number. Null where none would do.
+    """
+    distance = abs(value - threshold)
+    half = value - low if value > threshold else high - value
+    if half >= distance * math.sqrt(MOST_PROMPTS / n):
+        return None
+    return math.ceil(n * (half / distance) ** 2)
 
 
 def _apply(rule: Rule, candidate: Measured, incumbent: Measured | None, seed: int) -> RuleResult:
     condition = CONDITIONS[rule.rule]
     ours = candidate.values.get(rule.metric, [])
     if condition.paired and incumbent is None and ours:
-        return _result(rule, None, True, "no champion yet: nothing to compare with")
-    confidence = 1 - rule.alpha
+        return _result(rule, None, "passed", "no champion yet: nothing to compare with")
+    confidence, rounds = 1 - rule.alpha, rounds_for(rule.alpha)
     if condition.paired and incumbent is not None:
         theirs = incumbent.values.get(rule.metric, [])
-        metric = paired_difference(rule.metric, ours, theirs, seed=seed, confidence=confidence)
+        metric = paired_difference(rule.metric, ours, theirs, seed=seed, rounds=rounds,
+                                   confidence=confidence)  # fmt: skip
     else:
-        metric = ratio_metric(rule.metric, ours, len(ours), "", seed, confidence=confidence)
+        metric = ratio_metric(rule.metric, ours, len(ours), "", seed, rounds, confidence)
         n, of = candidate.coverage.get(rule.metric, (metric.n, metric.of))
         metric = metric.model_copy(update={"n": n, "of": of})
     needs = condition.words.format(t=rule.threshold, m=-rule.threshold + 0.0)
     if metric.value is None or metric.low is None or metric.high is None:
         because = f" ({metric.reason})" if metric.reason else ""
         why = f"{rule.metric} has no value with an interval{because}, needs {needs} ({rule.rule})"
-        return _result(rule, metric, False, why)
-    passed = condition.holds(metric.low, metric.high, rule.threshold)
+        return _result(rule, metric, "inconclusive", why)
+    bounds = metric.low, metric.high, rule.threshold
+    outcome: Outcome = (
+        "passed"
+        if condition.holds(*bounds)
+        else "failed" if condition.excluded(*bounds) else "inconclusive"
+    )  # fmt: skip
+    border = -rule.threshold if rule.rule == "no_regression" else rule.threshold
+    enough = (
+        settles_at(metric.value, metric.low, metric.high, border, metric.n)
+        if outcome == "inconclusive"
+        else None
+    )
     what = "difference to the champion" if condition.paired else "value"
     sign = "+" if condition.paired else ""
     seen = (
         f"{rule.metric}: {what} {metric.value:{sign}.3f} [{metric.low:{sign}.3f}, "
         f"{metric.high:{sign}.3f}] on {metric.n} of {metric.of}"
     )
-    return _result(rule, metric, passed, f"{seen}, {rule.rule} needs {needs}")
+    said = {
+        "passed": "",
+        "failed": "; failed",
+        "inconclusive": "; inconclusive"
+        + ("" if enough is None else f", about {enough} prompts would settle it"),
+    }[outcome]
+    return _result(rule, metric, outcome, f"{seen}, {rule.rule} needs {needs}{said}", enough)
 
 
-def _result(rule: Rule, metric: Metric | None, passed: bool, reason: str) -> RuleResult:
+def _result(
+    rule: Rule, metric: Metric | None, outcome: Outcome, reason: str, enough: int | None = None
+) -> RuleResult:
     return RuleResult(
         rule=rule.rule,
         metric=rule.metric,
@@ -101,8 +161,10 @@ def _result(rule: Rule, metric: Metric | None, passed: bool, reason: str) -> Rul
         low=None if metric is None else metric.low,
         high=None if metric is None else metric.high,
         threshold=rule.threshold,
-        passed=passed,
+        passed=outcome == "passed",
         n_used=0 if metric is None else metric.n,
         of=0 if metric is None else metric.of,
         reason=reason,
+        outcome=outcome,
+        settles_at=enough,
     )

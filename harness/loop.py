@@ -7,25 +7,30 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.registry import SeedData
+from harness.after_gate import follows, how_to_answer, settle
+from harness.attempts import attempt, check_changes, set_aside
+from harness.error_budget import error_budget
 from harness.folder import claim
 from harness.inputs import input_hashes
+from harness.lineage import champion_before, note_champion, promoted
 from harness.rows import run_rows
 from harness.run import Run, StopRun
 from harness.stages.candidates import candidates
 from harness.stages.eft import check_eft, eft
 from harness.stages.evaluation import evaluation
 from harness.stages.fitness import check_human_data, fitness
-from harness.stages.gate import check_rules, describe, gate, stop
+from harness.stages.gate import check_rules, describe, stop
 from harness.stages.judgments import check_unscored, judgments
 from harness.stages.monitors import monitors
 from harness.stages.pairs import check_counts, pairs
 from harness.stages.prompts import check_shots, prompts
 from harness.stages.seed import keep_seed, read_seed
 from harness.stages.training import dpo, sft
-from results.records import Evaluated
+from results.records import Evaluated, GateDecision
 
 # May differ between starts; those of the first line change no record.
-FREE = ("budget", "hardware", "model.parameters", "judge.fit.criterion", "judge.fit.waived_by")
+FREE = ("budget", "hardware", "model.parameters", "judge.fit.criterion", "judge.fit.waived_by",
+        "gate.on_gate", "gate.waived_by")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ def loop(run: Run) -> Outcome:
         code, message = _iterate(run, data)
     except StopRun as end:
         stop(run, end.k, end.result)
+        _note_champion(run)
         code, message = end.exit_code, f"the run stops before M{end.k} is the champion. {end}"
     finally:
         run.keep_spent()
@@ -65,6 +71,8 @@ def read_inputs(run: Run) -> SeedData:
     with_baseline = run.config.evaluation.baseline != "none"
     check_rules(run.config.gate.rules, run.benchmark, with_baseline)
     check_counts(run)
+    error_budget(run.config)
+    check_changes(run)
     run.check_engines()
     data = read_seed(run)
     check_eft(run, data)
@@ -75,32 +83,60 @@ def read_inputs(run: Run) -> SeedData:
 
 def _iterate(run: Run, data: SeedData) -> tuple[int, str]:
     baseline = _evaluate_baselines(run, data)
-    champion: Path | None = None
-    for k in range(1, run.config.iterations + 1):
-        if k == 1 and run.config.start == "base":
-            sft(run, "M1", [*data.ift, *eft(run, data)], run.iteration(1))
-        elif k == 1:
-            run.display.note(f"M1 is {run.checkpoint(1)} (start: {run.config.start})")
-        else:
-            if k == 2:
-                fitness(run)
+    last = run.config.iterations
+    for k in range(1, last + 1):
+        decision = _iteration(run, data, k, baseline)
+        _note_champion(run)
+        if decision.decision == "promote":
+            continue
+        policy = follows(decision)
+        stays = f"champion stays {policy.champion}" if policy.champion else "there is no champion"
+        if policy.then == "roll_back":
+            stays = f"{stays}, {run.before(k)}"
+        message = f"M{k} is not promoted, {stays}. {describe(decision)}"
+        if policy.then != "roll_back" or k == last:
+            return 3, f"{message}; {how_to_answer(run, k)}" if policy.then == "ask" else message
+        run.display.note(f"{message}; M{k + 1} begins with {policy.champion}")
+    return 0, f"M{last} is promoted: {run.checkpoint(last)}"
+
+
+def _iteration(run: Run, data: SeedData, k: int, baseline: Path | None) -> GateDecision:
+    """Makes, measures and decides on M_k, again with other settings where its retries say so."""
+    champion = champion_before(run.folder, k) if k > 1 else None
+    folder = run.iteration(k) / "evaluation"
+    while True:
+        _make(run, data, k)
+        measured = evaluation(run, f"M{k}", run.checkpoint(k), folder, baseline)
+        enough_scored(run, k, measured, folder)
+        decision = settle(run, k, champion)
+        if k > 1:
+            with attempt(run, k):
+                monitors(run, k)
+        if follows(decision).then != "retry":
+            return decision
+        set_aside(run, k)
+
+
+def _make(run: Run, data: SeedData, k: int) -> None:
+    """Trains M_k: SFT of M0 for M1, then a self-reward step from the champion."""
+    if k == 1 and run.config.start == "base":
+        sft(run, "M1", [*data.ift, *eft(run, data)], run.iteration(1))
+    elif k == 1:
+        run.display.note(f"M1 is {run.checkpoint(1)} (start: {run.config.start})")
+    else:
+        if k == 2:
+            fitness(run)
+        with attempt(run, k):
             new = prompts(run, k, data.ift)
             answers = candidates(run, k, new)
             scored = judgments(run, k, new, answers)
             pairs(run, k, new, answers, scored)
             dpo(run, k)
-        folder = run.iteration(k) / "evaluation"
-        measured = evaluation(run, f"M{k}", run.checkpoint(k), folder, baseline)
-        enough_scored(run, k, measured, folder)
-        decision = gate(run, k, champion)
-        if k > 1:
-            monitors(run, k)
-        if decision.decision != "promote":
-            kept = f"champion stays M{k - 1}" if champion else "there is no champion"
-            return 3, f"M{k} is not promoted, {kept}. {describe(decision)}"
-        champion = folder
-    last = run.config.iterations
-    return 0, f"M{last} is promoted: {run.checkpoint(last)}"
+
+
+def _note_champion(run: Run) -> None:
+    best = promoted(run.folder)
+    note_champion(run.folder, best, None if best is None else run.checkpoint(best))
 
 
 def _evaluate_baselines(run: Run, data: SeedData) -> Path | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.attempts import attempt_config, attempt_number
 from harness.monitoring import measure, ready
 from harness.recipe import load_recipe
 from harness.run import run_spec
@@ -82,6 +83,7 @@ def read_run(folder: Path, name: str) -> RunMonitors:
 def _make(folder: Path, k: int, notes: list[str]) -> Monitors:
     """Makes monitors of an iteration that has none; kept when its evaluation is complete."""
     config = load_recipe(str(folder / "config.yaml"), []).config
+    config = attempt_config(config, attempt_number(folder, k))
     found = measure(folder, config, run_spec(config), k)
     place = folder / f"iter_{k}"
     if not (place / "evaluation" / "metrics.json").is_file():

@@ -137,16 +137,18 @@ def _lines(found: Monitors) -> Iterator[str]:
     at, metrics = found.anchor, found.metrics
     anchor = one_line(metric_heading(at) if at else "anchored figure")
 
-    def anchored(name: str, k: int) -> str:
-        return f"{anchor} M{k - 1} to M{k}: {shown(metrics[name], at)}"
+    def anchored(name: str, before: int, after: int) -> str:
+        return f"{anchor} M{before} to M{after}: {shown(metrics[name], at)}"
 
     k = found.k
-    if k > 2:
+    parent, grandparent = found.parents or (k - 1, k - 2)
+    if parent > 1:
         change = shown(metrics["self_score_change"], at)
-        yield f"self-score since M{k - 2}'s: {change}; {anchored('anchored_change_before', k - 1)}"
+        step = anchored("anchored_change_before", grandparent, parent)
+        yield f"self-score since M{grandparent}'s: {change}; {step}"
     yield (
-        f"same answers by the judge of {found.model}, of M{k - 1}: "
-        f"{shown(metrics['judge_inflation'], at)}; {anchored('anchored_change', k)}"
+        f"same answers by the judge of {found.model}, of M{parent}: "
+        f"{shown(metrics['judge_inflation'], at)}; {anchored('anchored_change', parent, k)}"
     )
     for metric in metrics.values():
         if metric.value is None and metric.reason:

@@ -18,6 +18,7 @@ from harness.anchored import (
     output_growth,
 )
 from harness.config import RunConfig
+from harness.lineage import champion_before
 from harness.stages.pairs import choose
 from judges.adaptive import even_draws
 from judges.judging import unscored
@@ -136,12 +137,15 @@ def measure(folder: Path, config: RunConfig, spec: JudgeSpec, k: int) -> Monitor
     """Derives the monitors of iteration ``k`` of the run in ``folder``.
 
     Its prompts, candidates, judgments and pairs are there; what needs an evaluation that is not
-    is null with the reason.
+    is null with the reason. The iteration before is the one that it begins with: where one in
+    between was held, the champion's.
     """
-    now, last = (EvaluationFolder.read(folder / f"iter_{i}" / "evaluation") for i in (k, k - 1))
+    parent = champion_before(folder, k)
+    grandparent = champion_before(folder, parent)
+    now, last = (EvaluationFolder.read(folder / f"iter_{i}" / "evaluation") for i in (k, parent))
     adaptive = config.judge.adaptive is not None
     ours = Step.read(folder / f"iter_{k}", spec, adaptive)
-    theirs = Step.read(folder / f"iter_{k - 1}", spec, adaptive) if k > 2 else None
+    theirs = Step.read(folder / f"iter_{parent}", spec, adaptive) if parent > 1 else None
     anchor = headline(now if now.evaluated else last, config.gate.rules)
     _, outcomes = choose(config, ours.prompts, ours.candidates, ours.scores)
     figures = [*ours.figures, _dropped(ours)]
@@ -162,7 +166,7 @@ def measure(folder: Path, config: RunConfig, spec: JudgeSpec, k: int) -> Monitor
             change("self_score_change", ours.figures[0], theirs.figures[0],
                    _CHANGES["self_score_change"]),
         ]  # fmt: skip
-        earlier = EvaluationFolder.read(folder / f"iter_{k - 2}" / "evaluation")
+        earlier = EvaluationFolder.read(folder / f"iter_{grandparent}" / "evaluation")
         name = "anchored_change_before"
         metrics[name] = anchored_change(name, anchor, last, earlier, config.seed)
     judge = judge_figures(now, last, spec, config.judge.model)
@@ -187,7 +191,7 @@ def measure(folder: Path, config: RunConfig, spec: JudgeSpec, k: int) -> Monitor
         prompts=dict(sorted(Counter(p.reason or p.status for p in ours.prompts).items())),
         phrases=found, category_metric=anchor,
         categories=pooled_metrics(by_category(now, anchor), config.seed),
-        notes=[ADAPTIVE] if adaptive else [],
+        parents=(parent, grandparent), notes=[ADAPTIVE] if adaptive else [],
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from backends.engines.engine import GenerateConfig, Request, Usage
 from backends.prices import Price
 from backends.tokens import as_messages
 from benchmarks.registry import SeedData
+from harness.attempts import check_changes
 from harness.calling import check_price
 from harness.compute import (
     DPO,
@@ -29,10 +30,11 @@ from harness.compute import (
     size_of,
 )
 from harness.config import Decoding, RunConfig
+from harness.error_budget import error_budget
 from harness.evaluation_texts import not_compared
 from harness.outside import all_models, outside_models
 from harness.plan_inputs import Absent, Inputs
-from harness.plan_notes import notes_on_hours
+from harness.plan_notes import notes_on_hours, notes_on_retries
 from harness.rehearsal import rehearse
 from harness.run import Run
 from harness.stages.bootstrap import ANSWERS_EACH, chosen
@@ -147,6 +149,7 @@ def plan(inputs: Inputs) -> Plan:
     found.notes = [
         *inputs.notes,
         *_notes(run),
+        *notes_on_retries(run.config, found.steps),
         *notes_on_hours(run.config, total["device_hours"], found.disk),
     ]
     return found
@@ -160,6 +163,8 @@ def _check(inputs: Inputs) -> None:
     if not isinstance(run.benchmark, Absent):
         check_rules(run.config.gate.rules, run.benchmark, run.opponent is not None)
     check_counts(run)
+    error_budget(run.config)
+    check_changes(run)
     check_eft(run, inputs.data)
     if inputs.real:
         check_shots(run, inputs.data.ift)
@@ -302,9 +307,10 @@ def text_of(request: Request) -> str:
 
 def notes_on_counts(run: Run) -> list[str]:
     """What the numbers of calls assume."""
+    ends = "; a gate that holds ends the run earlier"
     lines = [
         "candidates and judgments are counted as if every prompt were kept and every candidate "
-        "judged; a gate that holds ends the run earlier",
+        f"judged{ends if run.config.gate.on_hold in ('stop', 'ask') else ''}",
     ]
     if run.config.judge.adaptive is not None:
         lines.append("adaptive draws are counted as if all were made: how many are spared, the "

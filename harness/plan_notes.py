@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness.attempts import STAGES, first_touched
 from harness.compute import GENERATION, HALF, TRAINING, Disk, size_of
 from harness.config import RunConfig
 from harness.plan_table import bytes_text, hours_text
+
+if TYPE_CHECKING:
+    from harness.plan import Step
 
 
 def millions_text(number: float) -> str:
@@ -43,3 +50,19 @@ def notes_on_hours(config: RunConfig, hours: float | None, disk: Disk) -> list[s
     each += f" ({HALF} bytes a parameter assumed)" if size.assumed else ""
     whole = f"{disk.checkpoints} checkpoints of {each}, {records}"
     return [*lines, f"disk at most {bytes_text(disk.total)}: {whole}"]
+
+
+def notes_on_retries(config: RunConfig, steps: Sequence[Step]) -> list[str]:
+    """What retries may add to ``steps`` at most: all that comes after the first changed stage."""
+    gate, order, calls = config.gate, list(STAGES), 0
+    if not gate.retries or config.iterations == 1:
+        return []
+    later = [step for step in steps if step.model[:1] == "M" and step.model not in ("M0", "M1")]
+    for n in range(2, gate.retries + 2):
+        redone = order[order.index(first_touched(config, n)) :]
+        calls += sum(s.calls for s in later if s.stage.startswith(("evaluation", *redone)))
+    trainings = gate.retries * (config.iterations - 1)
+    return [
+        f"gate.retries add at most {trainings} trainings with their checkpoints and {calls:,} "
+        "calls (at the run's own settings), none of them counted here"
+    ]

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.attempts import attempt
 from harness.failed_calls import (
     OUTCOMES,
     RETRIES,
@@ -57,7 +58,8 @@ def retry(run: Run) -> Retried:
     if k < 2 and not run.checkpoint(1).exists() and (run.folder / "seed" / JUDGMENTS).exists():
         return _seed(run)
     if k > 1 and not run.checkpoint(k).exists():
-        return _step(run, k, folder)
+        with attempt(run, k):
+            return _step(run, k, folder)
     if k == 0 or not (folder / "evaluation" / "metrics.json").exists():
         raise UsageError(
             f"{run.folder}: its last model is not evaluated yet, so nothing has ended that could "

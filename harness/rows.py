@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.attempts import attempt_folder, attempt_number
 from harness.head_to_head.report import REPORT, read_report
+from harness.lineage import promoted
 from results.errors import UsageError, did_you_mean
 from results.figures import GROUPS
 from results.files import read_json, read_model
@@ -37,12 +39,13 @@ def run_rows(folder: Path) -> list[dict[str, Any]]:
     """The rows of one run, M0 first.
 
     A model that was not evaluated has none, except that of an iteration whose gate stopped the run
-    before training: its row has no figures and says why.
+    before training: its row has no figures and says why. Attempts that were held and made again
+    stand before the last one. ``champion`` marks the run's result.
     """
     rows: list[dict[str, Any]] = []
     header = read_json(folder / "manifest.json")
     spent, start = _spent(header), header.get("config", {}).get("start", "base")
-    for model, iteration, place in places(folder):
+    for model, iteration, place in _attempts_too(folder):
         gate = place / "gate.json"
         decision = read_model(gate, GateDecision) if gate.is_file() else None
         if (place / "evaluation" / "metrics.json").is_file():
@@ -61,7 +64,23 @@ def run_rows(folder: Path) -> list[dict[str, Any]]:
                 "note": note,
             }
             rows.append({**rows[-1], **stopped, "gate": decision.decision})
+    best = promoted(folder)
+    for row in rows:
+        row["champion"] = best is not None and row["model"] == f"M{best}"
+        later = any(r["iteration"] is not None and r["iteration"] > (best or 0) for r in rows)
+        if row["champion"] and later:
+            row.setdefault("note", "the champion: no later model was promoted")
     return [{**row, "spent": spent} for row in rows]
+
+
+def _attempts_too(folder: Path) -> list[tuple[str, int | None, Path]]:
+    """``places``, with the attempts at each iteration that were set aside before it."""
+    found: list[tuple[str, int | None, Path]] = []
+    for model, k, place in places(folder):
+        for n in range(1, attempt_number(folder, k) if k else 1):
+            found.append((f"{model} attempt {n}", k, attempt_folder(folder, k or 0, n)))
+        found.append((model, k, place))
+    return found
 
 
 def evaluation_row(folder: Path) -> dict[str, Any]:
@@ -193,4 +212,6 @@ def _row(
     row = {**_figures(place / "evaluation"), "model": model, "run": run, "iteration": iteration}
     stopped = decision is not None and decision.decision == "stop"
     note = {"note": decision.rules[-1].reason} if decision is not None and stopped else {}
+    if decision is not None and decision.waived_by is not None:
+        note = {"note": f"promoted though held, waived by {decision.waived_by}"}
     return {**row, **note, "gate": None if decision is None else decision.decision}

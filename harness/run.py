@@ -21,6 +21,7 @@ from harness.calling import check_price, open_caller
 from harness.config import RunConfig
 from harness.display import Display
 from harness.folder import note_spent
+from harness.lineage import champion_before
 from harness.outside import all_models, outside_models
 from judges.adaptive import FIRST
 from judges.judging import Judge
@@ -108,6 +109,10 @@ class Run:
             return dressed if dressed.is_dir() else start_folder(self.config.start_path)
         return self.iteration(k) / "checkpoint"
 
+    def before(self, k: int) -> Path:
+        """The weights that M_k begins with and is judged by: the champion's before it."""
+        return self.checkpoint(champion_before(self.folder, k))
+
     @property
     def sft_baseline(self) -> Path:
         """The folder of the SFT baseline, a comparison and not a step of the loop."""
@@ -138,12 +143,12 @@ class Run:
         return Judge(self.spec, caller, self.config.judge.model, False)
 
     def writer(self, k: int) -> Caller:
-        """Who writes the prompts of iteration ``k``: M0, M_(k-1), or a model of its own."""
+        """Who writes the prompts of iteration ``k``: M0, the champion, or a model of its own."""
         caller = self._outside("writer")
         if caller is not None:
             return caller
         return self.caller(self.base if self.config.prompts.model == "base"
-                           else self.checkpoint(k - 1))  # fmt: skip
+                           else self.before(k))  # fmt: skip
 
     def check_engines(self) -> None:
         """Raises SrlmError where an engine can say already that no call will succeed."""

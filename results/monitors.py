@@ -59,7 +59,8 @@ class Monitors(BaseModel):
     counts single judgments (with adaptive draws the first ones, which every candidate
     got: ``notes`` say so), ``pairs`` and ``prompts`` what became of each prompt; both add up.
     ``phrases`` have one entry a detector; one that found nothing is null. ``categories`` hold
-    ``category_metric`` of M_k by prompt category.
+    ``category_metric`` of M_k by prompt category. ``parents``: the iterations that M_k and the one
+    before it began with (null: k - 1 and k - 2); what says M_(k-1) is about the first of them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -78,6 +79,7 @@ class Monitors(BaseModel):
     phrases: dict[str, Phrase | None]
     category_metric: str | None = None
     categories: dict[str, Metric] = Field(default_factory=dict)
+    parents: tuple[int, int] | None = None
     notes: list[str] = Field(default_factory=list)
 
 

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from results.gate_records import AlphaSpent, GateInputs, Policy
+
 
 class Record(BaseModel):
     """Base of every line in a record file. ``v`` is the version of the record's own fields."""
@@ -237,9 +239,11 @@ class Evaluated(BaseModel):
 class RuleResult(BaseModel):
     """What one gate rule saw and said. ``n_used`` of ``of`` prompts stood behind it.
 
-    ``outcome`` tells inconclusive from failed; null where nobody looked. ``sequential``: the
-    evaluation stopped when the decision was certain, so its figures are not those of all prompts.
-    ``settles_at``: about how many prompts would settle an inconclusive rule, null when unknown.
+    ``outcome``: ``failed`` where the interval excludes passing, ``inconclusive`` where it leaves
+    open on which side of the threshold the value lies (null: a record from before there were
+    outcomes). ``sequential``: values were read until the decision was certain, so the figures are
+    not those of all prompts. ``settles_at``: about how many prompts would settle it, were the value
+    what it seems; null when unknown.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -259,8 +263,18 @@ class RuleResult(BaseModel):
 
 
 class GateDecision(BaseModel):
-    """The gate's decision over one iteration."""
+    """The gate's decision over one attempt at an iteration.
+
+    ``changes``: the settings of this attempt that differ from the run's. ``alpha``: null where the
+    run has no error rate of its own. ``waived_by``: who promoted it though rules did not pass.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     decision: Literal["promote", "hold", "stop"]
     rules: list[RuleResult]
+    attempt: int = 1
+    changes: dict[str, Any] = Field(default_factory=dict)
+    inputs: GateInputs | None = None
+    alpha: AlphaSpent | None = None
+    policy: Policy | None = None
+    waived_by: str | None = None

@@ -38,6 +38,7 @@ def smoke_config(config: RunConfig) -> RunConfig:
     tree["iterations"] = min(config.iterations, 2)
     tree["prompts"]["count"] = [prompts_of(config)]
     tree["pairs"]["min_pairs"] = 1
+    tree["gate"] |= {"on_gate": None, "waived_by": {}}  # nobody is called, nothing is promoted
     tree["data"]["judged"]["min_examples"] = 1
     if config.data.eft == "bootstrap":
         tree["data"]["bootstrap"]["prompts"] = EVALUATED

@@ -155,8 +155,7 @@ def _evaluate(walk: Walk, k: int) -> str:
 
 
 def _gate(walk: Walk, k: int) -> str:
-    champion = walk.run.iteration(k - 1) / "evaluation" if k > 1 else None
-    decision = gate(walk.run, k, champion)
+    decision = gate(walk.run, k, k - 1 if k > 1 else None)
     failed = ", ".join(r.metric for r in decision.rules if not r.passed)
     said = f"{decision.decision}: {failed}" if failed else decision.decision
     return f"{len(decision.rules)} rules work; on so few prompts it says nothing ({said})"

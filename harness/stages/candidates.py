@@ -15,7 +15,7 @@ from results.store import RecordFile
 
 
 def candidates(run: Run, k: int, prompts: Sequence[Prompt]) -> list[Candidate]:
-    """``candidates.n`` completions of each kept prompt by M_(k-1)."""
+    """``candidates.n`` completions of each kept prompt by the champion before M_k."""
     file = RecordFile(run.iteration(k) / "candidates.jsonl", Candidate)
     if file.done:
         return file.read()
@@ -30,7 +30,7 @@ def candidates(run: Run, k: int, prompts: Sequence[Prompt]) -> list[Candidate]:
         return to_candidate(answer, prompt.id, f"{prompt.id}-c{draw}", draw)
 
     run.display.start(f"M{k}", "candidates", len(requests))
-    found = collect(file, run.caller(run.checkpoint(k - 1)), requests, config, record)
+    found = collect(file, run.caller(run.before(k)), requests, config, record)
     ends = Counter(c.finish_reason for c in found if c.finish_reason != "stop")
     unfinished = "".join(f", {n} ended by {reason}" for reason, n in sorted(ends.items()))
     run.display.finish(f"M{k}", "candidates", f"{len(found)} of {len(requests)}{unfinished}")

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from benchmarks.benchmark import Benchmark
+from harness.attempts import attempt_number, settings_of
+from harness.deciding import decided
 from harness.gate_config import Rule
-from harness.gates import Measured, decide
+from harness.lineage import GATE, promoted
 from harness.run import Run
 from results.errors import UsageError, did_you_mean
 from results.files import read_model
+from results.gate_records import Policy
 from results.records import GateDecision, RuleResult
 from results.store import write_json
 
 
-def gate(run: Run, k: int, champion: Path | None) -> GateDecision:
-    """Decides on M_k against the champion's evaluation folder (null: there is none yet)."""
-    path = run.iteration(k) / "gate.json"
+def gate(run: Run, k: int, champion: int | None) -> GateDecision:
+    """Decides on M_k against the iteration that is the champion (null: there is none yet)."""
+    place = run.iteration(k)
+    path = place / GATE
     if path.exists():
         return read_model(path, GateDecision)
     run.display.start(f"M{k}", "gate")
-    candidate = Measured.read(run.iteration(k) / "evaluation")
-    incumbent = None if champion is None else Measured.read(champion)
-    decision = decide(run.config.gate.rules, candidate, incumbent, run.config.seed)
+    n = attempt_number(run.folder, k)
+    decision = decided(run.config, run.folder, k, n, place, champion)
     write_json(path, decision.model_dump())
     run.display.finish(f"M{k}", "gate", describe(decision))
     return decision
@@ -54,8 +56,14 @@ def check_rules(rules: Sequence[Rule], benchmark: Benchmark, baseline: bool) -> 
 
 def stop(run: Run, k: int, result: RuleResult) -> GateDecision:
     """Ends the run before training because ``result`` did not pass."""
-    decision = GateDecision(decision="stop", rules=[result])
-    path = run.iteration(k) / "gate.json"
+    n = attempt_number(run.folder, k)
+    stands = promoted(run.folder)
+    policy = Policy(then="end", champion=None if stands is None else f"M{stands}")
+    decision = GateDecision(
+        decision="stop", rules=[result], attempt=n, changes=settings_of(run.config, n),
+        policy=policy,
+    )  # fmt: skip
+    path = run.iteration(k) / GATE
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, decision.model_dump())

@@ -36,7 +36,7 @@ def judgments(run: Run, k: int, prompts: Sequence[Prompt],
                 f"{other_settings(run.folder, k)}"
             )
             raise StopRun(k, "candidates", 0, 1, message)
-        judge = run.judge(run.checkpoint(k - 1))
+        judge = run.judge(run.before(k))
         run.display.start(f"M{k}", "judgments", len(responses) * run.spec.draws)
         found = _judge(run, judge, responses, file)
         lost = unscored(found)

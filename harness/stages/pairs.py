@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harness.compute import batch_of
 from harness.config import RunConfig
+from harness.lineage import champion_before
 from harness.run import Run, StopRun
 from harness.stages.prompts import most_prompts
 from harness.stages.self_instruct import wanted
@@ -84,7 +85,7 @@ def _prompts_of(run: Run, k: int, count: int) -> tuple[str, str]:
     if count == wanted(config, k):
         return f"prompts.count: M{k} gets", "raise prompts.count or set pairs.min_pairs"
     where = f"prompts.path {config.path}: M{k} gets what is left of it,"
-    before = run.iteration(k - 1)
+    before = run.iteration(champion_before(run.folder, k))
     if (before / "checkpoint").exists():  # its file and settings may not change any more
         return where, f"choose a new --out with start={before} and a file of new prompts"
     return where, "add to the file, or lower prompts.count or iterations"

@@ -26,10 +26,10 @@ def sft(run: Run, title: str, data: Sequence[Example], folder: Path) -> Path:
 
 
 def dpo(run: Run, k: int) -> Path:
-    """DPO of M_(k-1) on the pairs of iteration ``k``; returns the weights of M_k."""
+    """DPO of the champion before M_k on iteration ``k``'s pairs; returns the weights of M_k."""
     out = run.checkpoint(k)
     if not out.exists():
-        start = run.checkpoint(k - 1)
+        start = run.before(k)
         reference = start if run.config.dpo.reference == "step_start" else run.base
         data = run.iteration(k) / "pairs.jsonl"
         settings = run.config.dpo.settings

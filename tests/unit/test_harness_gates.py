@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmarks.registry import open_benchmark
 from harness.gate_config import Rule
-from harness.gates import CONDITIONS, Measured, decide
+from harness.gates import CONDITIONS, Measured, decide, settles_at
 from harness.stages.gate import check_rules
 from results.errors import SrlmError, UsageError
 from results.records import Evaluated, Metric, RuleResult, Unscored, Value
@@ -83,6 +86,47 @@ def test_the_interval_decides_not_the_value() -> None:
     assert result(Rule(metric="m", rule="no_regression"), turned, NOISY).passed
 
 
+@pytest.mark.parametrize(
+    ("kind", "threshold", "outcome"),
+    [("min", 0.30, "passed"), ("min", 0.45, "inconclusive"), ("min", 0.9, "failed"),
+     ("max", 0.70, "passed"), ("max", 0.45, "inconclusive"), ("max", 0.1, "failed")],
+)  # fmt: skip
+def test_what_the_interval_leaves_open_is_no_failure(kind, threshold, outcome) -> None:
+    found = result(Rule(metric="m", rule=kind, threshold=threshold), NOISY)
+    assert found.outcome == outcome and found.passed is (outcome == "passed")
+    assert (found.settles_at is None) is (outcome != "inconclusive")
+    assert found.reason.count("; ") == (outcome != "passed")
+
+
+def test_differences_fail_only_where_the_interval_excludes_passing() -> None:
+    turned = measured("m", *[1.0, 0.0] * 20)
+    better = Rule(metric="m", rule="improves", threshold=0.1)
+    assert result(better, turned, NOISY).outcome == "inconclusive"
+    assert result(better, NOISY, NOISY).outcome == "failed"  # surely not above the threshold
+    exactly = Rule(metric="m", rule="improves")
+    assert result(exactly, NOISY, NOISY).outcome == "failed"
+    no_worse = Rule(metric="m", rule="no_regression")
+    assert result(no_worse, turned, NOISY).outcome == "passed"
+    assert result(no_worse, measured("m", *[-1.0, 0.0] * 20), NOISY).outcome == "failed"
+    missing = result(Rule(metric="other", rule="improves"), turned, NOISY)
+    assert (missing.outcome, missing.settles_at) == ("inconclusive", None)
+
+
+@given(
+    st.floats(-1, 1), st.floats(1e-6, 1), st.floats(1e-6, 1), st.floats(0, 1), st.integers(2, 5000)
+)
+def test_as_many_prompts_as_are_said_would_settle_it(value, below, above, part, n) -> None:
+    low, high = value - below, value + above
+    threshold = low + part * (high - low)
+    enough = settles_at(value, low, high, threshold, n)
+    if enough is None:
+        assert abs(value - threshold) < 2 * max(below, above) * math.sqrt(n / 1e7) + 1e-12
+        return
+    assert enough >= n - 1
+    shrink = math.sqrt(n / enough)
+    assert value - below * shrink >= threshold - 1e-9 or value + above * shrink <= threshold + 1e-9
+
+
 def test_alpha_widens_the_interval() -> None:
     wide, usual, narrow = (
         result(Rule(metric="m", rule="min", threshold=0.4, alpha=a), NOISY)
@@ -131,7 +175,7 @@ def test_every_rule_must_pass_and_each_says_what_it_saw() -> None:
     assert decision.decision == "hold"
     assert [r.passed for r in decision.rules] == [True, False]
     assert decision.rules[1].reason == (
-        "m: value 0.500 [0.500, 0.500] on 3 of 9, max needs high <= 0"
+        "m: value 0.500 [0.500, 0.500] on 3 of 9, max needs high <= 0; failed"
     )
     assert decide([], CONSTANT, None, seed=0).decision == "promote"
 

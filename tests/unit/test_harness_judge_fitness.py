@@ -26,7 +26,7 @@ from harness.stages.fitness import check_human_data, fitness
 from harness.stages.gate import stop
 from judges.spec import load_spec
 from results.errors import UsageError
-from results.records import Example
+from results.records import Example, GateDecision
 from tests.fakes import FakeEngine, failed, prompt_of
 
 SEED = SeedData([Example(id="i", prompt="Say hello.", completion="Hello.", kind="ift")], [])
@@ -241,10 +241,8 @@ def short(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
     for name in ("sft", "evaluation"):
         monkeypatch.setattr(harness.loop, name, lambda *_: None)
 
-    class Promoted:
-        decision = "promote"
-
-    monkeypatch.setattr(harness.loop, "gate", lambda *_: Promoted())
+    promoted = GateDecision(decision="promote", rules=[])
+    monkeypatch.setattr(harness.loop, "settle", lambda *_: promoted)
 
     def go(*overrides: str) -> tuple[int, str, list[str]]:
         begun.clear()
