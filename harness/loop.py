@@ -11,6 +11,7 @@ from harness.folder import claim
 from harness.inputs import input_hashes
 from harness.rows import run_rows
 from harness.run import Run, StopRun
+from harness.stages.audit import audit, check_audit
 from harness.stages.candidates import candidates
 from harness.stages.eft import check_eft, eft
 from harness.stages.evaluation import evaluation
@@ -25,7 +26,8 @@ from harness.stages.training import dpo, sft
 from results.records import Evaluated
 
 # May differ between starts; those of the first line change no record.
-FREE = ("budget", "hardware", "model.parameters", "judge.fit.criterion", "judge.fit.waived_by")
+FREE = ("budget", "hardware", "model.parameters", "judge.fit.criterion", "judge.fit.waived_by",
+        "audit.waived_by")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ def read_inputs(run: Run) -> SeedData:
     check_eft(run, data)
     check_shots(run, data.ift)
     check_human_data(run, data)
+    check_audit(run)
     return data
 
 
@@ -88,6 +91,7 @@ def _iterate(run: Run, data: SeedData) -> tuple[int, str]:
             answers = candidates(run, k, new)
             scored = judgments(run, k, new, answers)
             pairs(run, k, new, answers, scored)
+            audit(run, k)
             dpo(run, k)
         folder = run.iteration(k) / "evaluation"
         measured = evaluation(run, f"M{k}", run.checkpoint(k), folder, baseline)
