@@ -8,8 +8,7 @@ tighter than that of Clopper and Pearson (1934), to which it tends when the set 
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.stats import hypergeom
+from bisect import bisect_right
 
 
 def share_at_least(good: int, drawn: int, of: int, confidence: float) -> float:
@@ -31,6 +30,11 @@ def share_at_least(good: int, drawn: int, of: int, confidence: float) -> float:
         raise ValueError(f"{good} good of {drawn} drawn of {of} at {confidence}")
     if good == 0:
         return 0.0
-    possible = np.arange(good, of - (drawn - good) + 1)
-    chance = hypergeom.sf(good - 1, of, possible, drawn)  # of a sample as good; rises with possible
-    return float(possible[np.argmax(chance > 1 - confidence)]) / of
+    from scipy.stats import hypergeom  # takes a second to import, and few commands come here
+
+    def chance(all_good: int) -> float:
+        """Of a sample as good as this one; it rises with how many of all are good."""
+        return float(hypergeom.sf(good - 1, of, all_good, drawn))
+
+    possible = range(good, of - (drawn - good) + 1)
+    return possible[bisect_right(possible, 1 - confidence, key=chance)] / of
