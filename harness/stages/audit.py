@@ -190,7 +190,7 @@ def _stop(run: Run, k: int, found: PairAudit, folder: Path) -> StopRun:
             mend += f", or draw more of them ({more})"
     message = (
         f"M{k} is not trained: {found.reason}; {mend}; {other_settings(run.folder, k)}; the same "
-        "command with audit.waived_by=NAME trains on them all the same"
+        f"command with --out {run.folder} audit.waived_by=NAME trains on them all the same"
     )
     end = StopRun(k, f"{STOPPED}, {share.name}", share.low or 0.0, found.floor, message)
     end.result = end.result.model_copy(

@@ -138,7 +138,7 @@ def test_pairs_that_are_not_stop_the_run_before_training(makes, right, wrong, ti
     assert (end.exit_code, end.k) == (3, 2)
     said = str(end)
     assert "M2 is not trained: chosen is better in " in said and "not above 50%" in said
-    assert "audit.waived_by=NAME" in said and "audited.jsonl" in said
+    assert f"--out {made.folder} audit.waived_by=NAME" in said and "audited.jsonl" in said
     found = end.result
     assert (found.metric, found.rule, found.threshold, found.passed) == (
         "pair audit, chosen_is_better", "min", 0.5, False)  # fmt: skip
