@@ -166,7 +166,7 @@ def _said(settings: Audit, counts: Counts, share: Metric, passed: bool) -> str:
     return (
         f"chosen is better in {counts.right} of {counts.n} pairs, {share.value:.1%}, at least "
         f"{share.low:.1%} at {settings.level:.0%} confidence ({counts.wrong} wrong, "
-        f"{counts.ties} ties, {counts.unscored.n} unscored), {'' if passed else 'not '}above "
+        f"{counts.ties} tied, {counts.unscored.n} unscored), {'' if passed else 'not '}above "
         f"{settings.floor:.0%}"
     )
 

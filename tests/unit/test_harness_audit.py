@@ -387,7 +387,7 @@ def test_orders_that_disagree_are_a_tie(makes) -> None:
     made = makes(*JUDGED)
     made.reply = lambda r, s: "Verdict: A"
     keep(made, 40, 0)
-    assert "0 wrong, 10 ties, 0 unscored" in str(held(made))
+    assert "0 wrong, 10 tied, 0 unscored" in str(held(made))
 
 
 def test_failed_calls_are_made_again_and_what_does_not_parse_is_no_label(makes) -> None:
