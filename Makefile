@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .PHONY: setup run test test-loop test-parts check bench engines served served-benchmarks seeds control kills m0 coverage published \
-	parse-corpus real-judge own-model families beyond-three
+	parse-corpus real-judge own-model families beyond-three audit
 
 # Installed anew only when the project file changed.
 .venv/.done: pyproject.toml
@@ -68,6 +68,10 @@ families: setup
 # Eight iterations, five seeds, two sizes: hours.
 beyond-three: setup
 	$(BIN)/python -m tests.proofs.beyond_three
+
+# Pairs audited before training: the run that games its judge is held, five quick starts are not.
+audit: setup
+	$(BIN)/python -m tests.proofs.audit
 
 # Simulations: do the intervals hold what they say?
 coverage: setup

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from backends.engines.caller import Caller
 from judges.judging import Judge
+from judges.labels import Choice
 from judges.rankings import RankedPrompt
 from results.records import Metric, Unscored, Value
 
@@ -85,6 +86,17 @@ class Drawable(Protocol):
         """Measures ``model`` on these prompts alone; the other arguments as in ``evaluate``, whose
         calls these are: what was drawn is not asked again when the rest is.
         """
+        ...
+
+
+@runtime_checkable
+class HasVerifier(Protocol):
+    """A benchmark that can tell itself which of two answers is better. It labels a sample of the
+    preference pairs before they are trained on, and nothing else: never which pairs there are.
+    """
+
+    def verify(self, prompt: str, first: str, second: str) -> Choice | None:
+        """The better answer, or a tie; null where it cannot tell."""
         ...
 
 

@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from harness.audit_config import Audit
 from harness.gate_config import Gate
 from harness.section import Section
 from judges.agreeing_sets import Ties
@@ -329,6 +330,7 @@ class RunConfig(Section):
     candidates: Candidates = Candidates()
     judge: JudgeConfig
     pairs: Pairs = Pairs()
+    audit: Audit | None = None
     evaluation: EvaluationConfig
     gate: Gate = Gate()
     budget: Budget = Budget()

@@ -9,6 +9,7 @@ from backends.models import model_folder
 from benchmarks.registry import SeedData
 from harness.recipe import flatten
 from harness.run import Run, start_folder
+from harness.stages.audit_labels import audit_spec
 from results.weights import text_hash, weights_hash
 
 # Settings that may name files.
@@ -30,6 +31,8 @@ def input_hashes(run: Run, data: SeedData) -> dict[str, str]:
         "eft": text_hash([e.model_dump() for e in data.eft]),
         "judge": text_hash(run.spec.model_dump()),
     }
+    if run.config.audit is not None and (spec := audit_spec(run.config.audit)) is not None:
+        hashes["audit"] = text_hash(spec.model_dump())
     if run.config.start_path is not None:
         hashes["start"] = weights_hash(start_folder(run.config.start_path))  # as it came, too
     # What EFT is judged from; the EFT that comes of it is the run's own work, no input.

@@ -15,6 +15,7 @@ from harness.inputs import input_hashes
 from harness.lineage import champion_before, note_champion, promoted
 from harness.rows import run_rows
 from harness.run import Run, StopRun
+from harness.stages.audit import audit, check_audit
 from harness.stages.candidates import candidates
 from harness.stages.eft import check_eft, eft
 from harness.stages.evaluation import evaluation
@@ -30,7 +31,7 @@ from results.records import Evaluated, GateDecision
 
 # May differ between starts; those of the first line change no record.
 FREE = ("budget", "hardware", "model.parameters", "judge.fit.criterion", "judge.fit.waived_by",
-        "gate.on_gate", "gate.waived_by")  # fmt: skip
+        "gate.on_gate", "gate.waived_by", "audit.waived_by")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def read_inputs(run: Run) -> SeedData:
     check_eft(run, data)
     check_shots(run, data.ift)
     check_human_data(run, data)
+    check_audit(run)
     return data
 
 
@@ -131,6 +133,7 @@ def _make(run: Run, data: SeedData, k: int) -> None:
             answers = candidates(run, k, new)
             scored = judgments(run, k, new, answers)
             pairs(run, k, new, answers, scored)
+            audit(run, k)
             dpo(run, k)
 
 

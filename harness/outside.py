@@ -1,4 +1,4 @@
-"""The models of a run: the policy, and those from outside, a judge and a writer of prompts."""
+"""The models of a run: the policy, and those from outside: judge, writer, auditor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.config import RunConfig
 class ModelUse:
     """A model by engine, name and its engine's options; ``section`` of the configuration names it.
 
-    ``role``: what it does, ``policy``, ``judge`` or ``writer``.
+    ``role``: what it does, ``policy``, ``judge``, ``writer`` or ``auditor``.
     """
 
     role: str
@@ -35,9 +35,11 @@ def outside_models(config: RunConfig) -> list[ModelUse]:
     named = [("judge", "judge", config.judge.model, config.judge.options)]
     if config.prompts.source == "self_instruct" and config.iterations > 1:
         named.append(("writer", "prompts", config.prompts.model, config.prompts.options))
+    if config.audit is not None and config.iterations > 1:
+        named.append(("auditor", "audit", config.audit.by, config.audit.options))
     found = []
     for role, section, name, options in named:
         engine, colon, model = name.partition(":")
-        if colon:  # else "self", "base", "policy"
+        if colon:  # else "self", "base", "policy", "people", "verifier"
             found.append(ModelUse(role, section, engine, model, options))
     return found

@@ -37,6 +37,8 @@ from harness.plan_inputs import Absent, Inputs
 from harness.plan_notes import notes_on_hours, notes_on_retries
 from harness.rehearsal import rehearse
 from harness.run import Run
+from harness.stages.audit import check_audit
+from harness.stages.audit_labels import audit_spec
 from harness.stages.bootstrap import ANSWERS_EACH, chosen
 from harness.stages.eft import check_eft, eft_spec
 from harness.stages.few_shot import few_shot, instructions
@@ -46,6 +48,7 @@ from harness.stages.pairs import check_counts
 from harness.stages.prompts import check_shots, most_prompts, next_of_file, read_prompt_file
 from harness.stages.self_instruct import SPARE
 from judges.judging import Response, ranked_responses
+from judges.pairwise import JudgedPair, pair_request
 from judges.pointwise import generate_config, judge_request, prompt_text
 from results.records import Example
 
@@ -162,6 +165,7 @@ def _check(inputs: Inputs) -> None:
         check_price(run.config.budget, run.prices, part.engine, part.model, part.options)
     if not isinstance(run.benchmark, Absent):
         check_rules(run.config.gate.rules, run.benchmark, run.opponent is not None)
+        check_audit(run)
     check_counts(run)
     error_budget(run.config)
     check_changes(run)
@@ -217,7 +221,21 @@ def _self_reward_step(run: Run, found: Plan, k: int, data: SeedData) -> None:
     decoding = generate_config(run.spec, config.seed)
     n *= run.spec.draws
     found.steps.append(_step(run, model, "judgments", "judge", judged, decoding, n, True))
+    _audit_step(run, found, model, count, data)
     found.steps.append(_dpo_step(config, model, count, chats))
+
+
+def _audit_step(run: Run, found: Plan, model: str, count: int, data: SeedData) -> None:
+    """What a judge from outside is asked of the pairs, of which every prompt may give one."""
+    audit = run.config.audit
+    spec = None if audit is None else audit_spec(audit)
+    if audit is None or spec is None:
+        return
+    pairs = [JudgedPair(e.id, e.prompt, e.completion, e.completion) for e in data.ift[:SHOWN]]
+    shown = [pair_request(spec, pair, "AB", 0) for pair in pairs]
+    found.prompts.setdefault("audit (a seed answer twice)", text_of(shown[0]))
+    decoding, n = generate_config(spec, run.config.seed), 2 * spec.draws * min(audit.size, count)
+    found.steps.append(_step(run, model, "audit", "auditor", shown, decoding, n, True))
 
 
 def _sft_step(config: RunConfig, model: str, examples: Sequence[Example]) -> Step:
@@ -315,6 +333,10 @@ def notes_on_counts(run: Run) -> list[str]:
     if run.config.judge.adaptive is not None:
         lines.append("adaptive draws are counted as if all were made: how many are spared, the "
                      "scores decide")  # fmt: skip
+    audit = run.config.audit
+    if audit is not None and audit.by == "people" and run.config.iterations > 1:
+        lines.append(f"each training from M2 on waits until people have labelled {audit.size} "
+                     "pairs (audit)")  # fmt: skip
     if (line := not_compared(run)) is not None:
         lines.append(line)
     return lines
@@ -328,9 +350,9 @@ def _notes(run: Run) -> list[str]:
     ]
     if run.config.data.eft != "source":
         lines.append("the EFT that the SFT baseline's judgments will give is not in M1's training")
-    writer = ["writer"] if any(o.role == "writer" for o in outside_models(run.config)) else []
+    others = [o.role for o in outside_models(run.config) if o.role != "judge"]
     prices = {
-        role: run.prices.price(*_model_of(run, role)) for role in ("policy", "judge", *writer)
+        role: run.prices.price(*_model_of(run, role)) for role in ("policy", "judge", *others)
     }
     return lines + notes_on_price(prices)
 

@@ -142,6 +142,11 @@ class Run:
             return Judge(self.spec, self.caller(weights), "self", True)
         return Judge(self.spec, caller, self.config.judge.model, False)
 
+    def auditor(self, spec: JudgeSpec) -> Judge | None:
+        """The judge from outside that labels pairs, where the audit is by one."""
+        caller, audit = self._outside("auditor"), self.config.audit
+        return None if caller is None or audit is None else Judge(spec, caller, audit.by, False)
+
     def writer(self, k: int) -> Caller:
         """Who writes the prompts of iteration ``k``: M0, the champion, or a model of its own."""
         caller = self._outside("writer")

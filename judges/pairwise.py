@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -123,7 +123,7 @@ def pair_verdicts(judgments: Iterable[PairJudgment]) -> dict[str, PairVerdict]:
 
 
 def _reduce(draws: dict[Order, list[Choice | None]]) -> PairVerdict:
-    orders = {order: _majority(draws[order]) for order in sorted(draws)}
+    orders = {order: majority(draws[order]) for order in sorted(draws)}
     choices = list(orders.values())
     verdict: Verdict | None = None
     if None not in choices:
@@ -139,7 +139,10 @@ def _reduce(draws: dict[Order, list[Choice | None]]) -> PairVerdict:
     )
 
 
-def _majority(draws: list[Choice | None]) -> Choice | None:
+def majority(draws: Sequence[Choice | None]) -> Choice | None:
+    """What more than half of those with a choice say, without such a majority a tie; None when
+    there is no choice at all.
+    """
     scored = [choice for choice in draws if choice is not None]
     if not scored:
         return None

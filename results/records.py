@@ -167,6 +167,29 @@ class Pair(Record):
     margin: float
 
 
+class AuditLabel(Record):
+    """What one annotator says of a pair that was shown without its scores, before it is trained on.
+
+    ``chosen``: as which answer the chosen one was shown; nobody who labels sees it. ``label`` is
+    null exactly when ``status`` is unscored, which has a ``reason``.
+    """
+
+    prompt_id: str
+    annotator: str
+    chosen: Literal["first", "second"]
+    status: Literal["scored", "unscored"]
+    label: Literal["first", "second", "tie"] | None = None
+    reason: str | None = None
+
+    @model_validator(mode="after")
+    def _label_matches_status(self) -> AuditLabel:
+        if (self.label is None) != (self.status == "unscored"):
+            raise ValueError(f"status {self.status!r} with label {self.label!r}")
+        if (self.reason is None) != (self.status == "scored"):
+            raise ValueError(f"status {self.status!r} with reason {self.reason!r}")
+        return self
+
+
 class Value(Record):
     """One prompt's contribution to a metric: the metric is sum(num) / sum(den) over prompts.
 

@@ -18,8 +18,9 @@ from benchmarks.benchmark import Evaluation
 from benchmarks.judge_agreement import JUDGE_METRICS, measure_agreement
 from benchmarks.micro_world import writers
 from benchmarks.micro_world.oracle import CRITERIA, Marks, mark
-from benchmarks.micro_world.world import draw_instruction, held_out
+from benchmarks.micro_world.world import draw_instruction, held_out, parse
 from judges.judging import Judge
+from judges.labels import Choice
 from judges.rankings import RankedPrompt, RankedResponse
 from results.errors import SrlmError
 from results.records import Candidate, Judgment, Message, Value
@@ -72,6 +73,14 @@ class MicroWorld:
         """The held-out instructions, answered or ranked."""
         yield from ((f"item-{i}", item.text) for i, item in enumerate(self.instructions))
         yield from ((ranked.id, str(ranked.prompt)) for ranked in self.rankings)
+
+    def verify(self, prompt: str, first: str, second: str) -> Choice | None:
+        """The answer with the higher oracle total; null where the prompt is no instruction here."""
+        instruction = parse(prompt)
+        if instruction is None:
+            return None
+        gap = mark(instruction, first).total - mark(instruction, second).total
+        return "tie" if gap == 0 else "first" if gap > 0 else "second"
 
     def metrics(self, baseline: bool) -> Sequence[str]:
         """The oracle's figures, then the judge metrics."""

@@ -1,7 +1,8 @@
 """The oracle: a programmatic rubric with the five additive criteria of the judge.
 
 It builds the seed data and evaluates. Nothing in the self-reward step (prompts, candidates,
-judgments, pairs) may import it; a test proves that none does.
+judgments, pairs) may import it; a test proves that none does. Audit labels alone are excepted
+(``audit.by: verifier``): they decide whether training starts, never which pairs are trained on.
 """
 
 from __future__ import annotations

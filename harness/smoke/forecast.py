@@ -19,6 +19,7 @@ LIKE = {
     "prompts": "prompts",
     "candidates": "candidates",
     "judgments": "judgments",
+    "audit": "audit",
     "judge check": "judgments",
     "seed, answers": "EFT",
     "seed, judge": "EFT",

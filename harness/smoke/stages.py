@@ -5,6 +5,7 @@ Where one gives nothing, a stand-in gives the next real work to do.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from harness.config import RunConfig
@@ -17,6 +18,7 @@ from harness.run import StopRun
 from harness.smoke import stand_ins
 from harness.smoke.scale import batch_tried, fewer, mark, shrink
 from harness.smoke.walk import SKIPPED, K, Stage, Walk
+from harness.stages.audit import PairAudit, audit
 from harness.stages.candidates import candidates
 from harness.stages.eft import eft, mend
 from harness.stages.evaluation import evaluation
@@ -27,6 +29,7 @@ from harness.stages.pairs import least_pairs, pairs
 from harness.stages.prompts import most_prompts, prompts
 from harness.stages.seed import keep_seed
 from harness.stages.training import dpo, sft
+from results.files import read_model
 from results.records import Judgment
 from results.store import RecordFile
 
@@ -57,6 +60,7 @@ def stages(config: RunConfig) -> list[Stage]:
         ("M2", "candidates", _candidates),
         ("M2", "judgments", _judgments),
         ("M2", "pairs", _pairs),
+        *([("M2", "audit", _audit)] if config.audit is not None else []),
         ("M2", "training", _train_m2),
         ("M2", "evaluation", lambda walk: _evaluate(walk, K)),
         ("M2", "gate", lambda walk: _gate(walk, K)),
@@ -230,3 +234,15 @@ def _pairs(walk: Walk) -> str:
         )
     filled = stand_ins.pairs(run, K, walk.asked, walk.answers, walk.data.ift, batch)
     return yielded + (f", {filled} stand-ins beside them for a batch of DPO" if filled else "")
+
+
+def _audit(walk: Walk) -> str:
+    settings = walk.run.config.audit
+    if settings is not None and settings.by == "people":
+        return f"people are asked on the full run alone, {settings.size} pairs an iteration"
+    with suppress(StopRun):  # the pairs are of a model that is hardly trained, or stand-ins
+        audit(walk.run, K)
+    found = read_model(walk.run.iteration(K) / "audit" / "audit.json", PairAudit)
+    if found.lacks_labels:
+        walk.not_enough(found.reason, None)
+    return f"{found.share.n} of {found.share.of} pairs labelled; of so few it says nothing"

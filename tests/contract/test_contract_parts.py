@@ -13,7 +13,7 @@ import pytest
 from backends.engines.engine import Engine
 from backends.registry import ENGINES, TRAINERS, open_engine, open_trainer
 from backends.trainers.trainer import Trainer
-from benchmarks.benchmark import Benchmark, Evaluation
+from benchmarks.benchmark import Benchmark, Evaluation, HasVerifier
 from benchmarks.registry import BENCHMARKS, SOURCES, SeedData, open_benchmark
 from judges.pairwise import JudgedPair, render_pair
 from judges.parsers.parsed import Reason
@@ -94,6 +94,8 @@ def test_benchmarks(name: str, tmp_path: Path, monkeypatch) -> None:
     write(tmp_path / "baseline.json", [baseline_row("q")])
     benchmark = open_benchmark(name, OPTIONS[name])
     check(benchmark, Benchmark)
+    if isinstance(benchmark, HasVerifier):
+        check(benchmark, HasVerifier)
     assert benchmark.name == name
     with pytest.raises(UsageError, match="has no option 'no_such_option'"):
         open_benchmark(name, {**OPTIONS[name], "no_such_option": 1})

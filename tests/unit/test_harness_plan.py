@@ -94,3 +94,26 @@ def test_the_prompts_of_a_file_are_counted_once(capsys, tmp_path: Path) -> None:
 def test_what_the_run_refuses_the_plan_refuses(capsys, words: list[str], said: str) -> None:
     assert main(["plan", "quickstart", *SMALL, *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_the_pair_audits_calls_of_a_judge_and_waiting_for_people(capsys) -> None:
+    house = ["audit.by=openai:gpt-4o", "audit.size=10", "audit.options.requests_per_minute=60"]
+    found = planned(capsys, *house)
+    calls = {s["model"]: s["calls"] for s in found["steps"] if s["stage"] == "audit"}
+    assert calls == {"M2": 2 * 8, "M3": 2 * 10}  # both orders; eight prompts give no more pairs
+    step = next(s for s in found["steps"] if s["stage"] == "audit")
+    assert step["about"] and step["cost"] > 0 and step["seconds"] == pytest.approx(16)
+    assert "<response_a>" in found["prompts"]["audit (a seed answer twice)"]
+    assert any("the auditor's calls" in note for note in found["notes"])
+    said = planned(capsys, "audit.by=people")
+    assert not [s for s in said["steps"] if s["stage"] == "audit"]
+    assert any("until people have labelled 80 pairs" in note for note in said["notes"])
+    assert not any("people have labelled" in note for note in planned(capsys)["notes"])
+
+
+def test_an_audit_that_the_run_refuses_the_plan_refuses(capsys) -> None:
+    words = ["plan", "quickstart", *SMALL, "audit.by=openai:house"]
+    assert main([*words, "budget.max_cost=1"]) == 2
+    assert "no price is known for openai:house" in capsys.readouterr().err
+    assert main([*words, "audit.spec=additive5"]) == 2
+    assert "gives scores" in capsys.readouterr().err

@@ -202,6 +202,21 @@ def test_a_judge_from_outside_is_not_hardly_trained(smoke) -> None:
     assert status(found)["M1 evaluation"] == "would have failed"
 
 
+def test_the_pair_audit_is_tried_where_no_people_are_asked(smoke) -> None:
+    words = ["prompts.count=[40,80]", "pairs.min_pairs=5"]
+    _, found = smoke(good, FakeTrainer(), *words, "audit.by=verifier")
+    assert status(found)["M2 audit"] == "passed"  # all of these pairs are ties: no result
+    assert "pairs labelled; of so few it says nothing" in line(found, "M2", "audit")
+    _, found = smoke(good, FakeTrainer(), *words, "audit.by=people")
+    assert status(found)["M2 audit"] == "passed"
+    assert "people are asked on the full run alone" in line(found, "M2", "audit")
+    _, found = smoke(good, FakeTrainer(), *words, "audit.by=hf:package:benchmarks.micro_world/m0")
+    assert status(found)["M2 audit"] == "would have failed"  # it gives no verdict, ever
+    assert "too few labels: " in line(found, "M2", "audit")
+    audited = [row for row in found["full"]["lines"] if row["what"] == "audit"]
+    assert audited[0]["units"] == 2 * 40 + 2 * 80
+
+
 def test_prompts_by_the_policy_may_become_better(smoke) -> None:
     _, found = smoke(hopeless, FakeTrainer(), "prompts.model=policy")
     assert status(found)["M2 prompts"] == "unclear"

@@ -19,6 +19,7 @@ from backends.engines.engine import Completion, Request, Usage
 from benchmarks.micro_world.world import draw_instruction, held_out
 from harness.run import StopRun
 from harness.smoke.scale import batch_tried
+from harness.stages.audit import audit
 from harness.stages.candidates import candidates
 from harness.stages.judgments import judgments
 from harness.stages.pairs import check_counts, least_pairs, pairs
@@ -62,7 +63,10 @@ def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_the_self_reward_step_never_asks_the_oracle(box, monkeypatch) -> None:
-    made = box()
+    """Audit labels alone are excepted: they come after the pairs and decide whether training
+    starts, never which pairs are trained on (test_harness_audit.py compares every byte).
+    """
+    made = box("audit.by=verifier")
 
     def asked(*_: object, **__: object) -> None:
         raise AssertionError("the oracle took part in the self-reward step")
@@ -84,6 +88,8 @@ def test_the_self_reward_step_never_asks_the_oracle(box, monkeypatch) -> None:
             draws = scores[getattr(pair, f"{side}_id")]
             assert score == pytest.approx(sum(draws) / len(draws))
         assert pair.margin >= made.config.pairs.min_margin
+    with pytest.raises(AssertionError, match="the oracle took part"):
+        audit(made.run, 2)
 
 
 def imports(path: Path) -> set[str]:
