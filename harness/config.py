@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from harness.alarms.config import AlarmSettings
 from harness.gate_config import Gate
 from harness.section import Section
 from judges.agreeing_sets import Ties
@@ -331,6 +332,7 @@ class RunConfig(Section):
     pairs: Pairs = Pairs()
     evaluation: EvaluationConfig
     gate: Gate = Gate()
+    alarms: AlarmSettings = AlarmSettings()
     budget: Budget = Budget()
     hardware: Hardware = Hardware()
 

@@ -11,13 +11,13 @@ from harness.folder import claim
 from harness.inputs import input_hashes
 from harness.rows import run_rows
 from harness.run import Run, StopRun
+from harness.stages.alarms import alarms_after, alarms_before, check_alarms
 from harness.stages.candidates import candidates
 from harness.stages.eft import check_eft, eft
 from harness.stages.evaluation import evaluation
 from harness.stages.fitness import check_human_data, fitness
 from harness.stages.gate import check_rules, describe, gate, stop
 from harness.stages.judgments import check_unscored, judgments
-from harness.stages.monitors import monitors
 from harness.stages.pairs import check_counts, pairs
 from harness.stages.prompts import check_shots, prompts
 from harness.stages.seed import keep_seed, read_seed
@@ -64,6 +64,7 @@ def read_inputs(run: Run) -> SeedData:
     """
     with_baseline = run.config.evaluation.baseline != "none"
     check_rules(run.config.gate.rules, run.benchmark, with_baseline)
+    check_alarms(run)
     check_counts(run)
     run.check_engines()
     data = read_seed(run)
@@ -88,13 +89,13 @@ def _iterate(run: Run, data: SeedData) -> tuple[int, str]:
             answers = candidates(run, k, new)
             scored = judgments(run, k, new, answers)
             pairs(run, k, new, answers, scored)
+            alarms_before(run, k)
             dpo(run, k)
         folder = run.iteration(k) / "evaluation"
         measured = evaluation(run, f"M{k}", run.checkpoint(k), folder, baseline)
         enough_scored(run, k, measured, folder)
-        decision = gate(run, k, champion)
-        if k > 1:
-            monitors(run, k)
+        raised = alarms_after(run, k) if k > 1 else []
+        decision = gate(run, k, champion, raised)
         if decision.decision != "promote":
             kept = f"champion stays M{k - 1}" if champion else "there is no champion"
             return 3, f"M{k} is not promoted, {kept}. {describe(decision)}"

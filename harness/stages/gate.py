@@ -15,8 +15,13 @@ from results.records import GateDecision, RuleResult
 from results.store import write_json
 
 
-def gate(run: Run, k: int, champion: Path | None) -> GateDecision:
-    """Decides on M_k against the champion's evaluation folder (null: there is none yet)."""
+def gate(
+    run: Run, k: int, champion: Path | None, alarms: Sequence[RuleResult] = ()
+) -> GateDecision:
+    """Decides on M_k against the champion's evaluation folder (null: there is none yet).
+
+    ``alarms`` that fired and are set to hold are rules that did not pass, beside those of the gate.
+    """
     path = run.iteration(k) / "gate.json"
     if path.exists():
         return read_model(path, GateDecision)
@@ -24,6 +29,8 @@ def gate(run: Run, k: int, champion: Path | None) -> GateDecision:
     candidate = Measured.read(run.iteration(k) / "evaluation")
     incumbent = None if champion is None else Measured.read(champion)
     decision = decide(run.config.gate.rules, candidate, incumbent, run.config.seed)
+    if alarms:
+        decision = GateDecision(decision="hold", rules=[*decision.rules, *alarms])
     write_json(path, decision.model_dump())
     run.display.finish(f"M{k}", "gate", describe(decision))
     return decision

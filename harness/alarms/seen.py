@@ -1,0 +1,69 @@
+"""What the alarms of one iteration look at: its monitors, and the evaluations around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from harness.alarms.config import AlarmSettings
+from harness.anchored import EvaluationFolder
+from harness.config import RunConfig
+from harness.monitoring import measure
+from harness.run import run_spec
+from results.files import read_model
+from results.monitors import Monitors
+from results.records import Metric
+
+MONITORS = "monitors.json"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Iteration ``k`` (>= 2) of the run in ``folder``: M_(k-1) answered and judged, M_k came of it.
+
+    ``monitors`` are of ``k``. What an alarm needs beside them is read when it asks for it.
+    """
+
+    folder: Path
+    config: RunConfig
+    k: int
+    monitors: Monitors
+
+    @property
+    def settings(self) -> AlarmSettings:
+        """Thresholds."""
+        return self.config.alarms
+
+    @property
+    def place(self) -> Path:
+        """The folder of the iteration."""
+        return self.folder / f"iter_{self.k}"
+
+    def metric(self, name: str) -> Metric:
+        """One monitor."""
+        return self.monitors.metrics[name]
+
+    @cached_property
+    def before(self) -> Monitors | None:
+        """The monitors of the iteration before; null for the first that has candidates."""
+        if self.k == 2:
+            return None
+        path = self.folder / f"iter_{self.k - 1}" / MONITORS
+        if path.is_file():
+            return read_model(path, Monitors)
+        return measure(self.folder, self.config, run_spec(self.config), self.k - 1)
+
+    @cached_property
+    def now(self) -> EvaluationFolder:
+        """The evaluation of M_k."""
+        return self.evaluation(self.k)
+
+    @cached_property
+    def last(self) -> EvaluationFolder:
+        """The evaluation of M_(k-1)."""
+        return self.evaluation(self.k - 1)
+
+    def evaluation(self, k: int) -> EvaluationFolder:
+        """The evaluation of M_k as far as it is there."""
+        return EvaluationFolder.read(self.folder / f"iter_{k}" / "evaluation")
