@@ -21,10 +21,10 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class AlarmSettings(Section):
-    """The threshold of each alarm under its own name, and lists of names: those in ``hold`` make the
-    gate of their iteration hold, those in ``stop`` end the run where they fire, those in ``off``
-    are not looked at; the rest are noted. Shares are fractions; the end of a 95 % interval is
-    compared, no point.
+    """The threshold of each alarm under its own name, and lists of names: those in ``hold`` make
+    the gate of their iteration hold, those in ``stop`` end the run where they fire, and those in
+    ``off`` are not looked at; the rest are noted. Shares are fractions; what is compared is the end
+    of a 95 % interval, never a point.
 
     ``reward_hacking``: a gain of the anchored figure, in its own unit, that is surely missed while
     the self-score surely rises by more than ``self_score_rise`` points. ``judge_agreement``: a loss

@@ -48,9 +48,7 @@ def candidates_share(seen: Seen) -> Finding:
 
 def outputs_share(seen: Seen) -> Finding:
     """The phrase that grew most in the held-out outputs."""
-    what = (
-        f"{_quoted(seen, 'output_phrase')} in the held-out outputs, more than of the model before"
-    )
+    what = f"{_quoted(seen, 'output_phrase')} in the held-out outputs, more than a model before"
     return above(seen.metric("output_phrase"), seen.settings.grown_phrase, what)
 
 

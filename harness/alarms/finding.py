@@ -34,8 +34,8 @@ def below(metric: Metric, threshold: float, what: str, kind: Kind = "share") -> 
 
 def beyond(metric: Metric, threshold: float, what: str, kind: Kind = "share") -> Finding:
     """Fires when the figure is surely further from 0 than ``threshold``, on either side."""
-    ends = metric.low, metric.high
-    fired = None not in ends and (ends[0] > threshold or ends[1] < -threshold)  # type: ignore[operator]
+    over = metric.low is not None and metric.low > threshold
+    fired = over or (metric.high is not None and metric.high < -threshold)
     return _found(fired, metric, threshold, what, "further from 0 than", kind)
 
 

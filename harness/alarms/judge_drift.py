@@ -1,4 +1,4 @@
-"""Judge drift: it agrees less with people, its scores pile up, or it says the same of everything."""
+"""Judge drift: it agrees less with people, its scores pile up, or it always says the same."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def same_score(seen: Seen) -> Finding:
     bars = seen.monitors.by_draw
     most = max(bars, key=lambda bar: bar.n)
     share = counted("same_score", most.n, sum(bar.n for bar in bars),
-                    "share of single judgments with the commonest score", "no judgment is scored")  # fmt: skip
+                    "share of judgments in the fullest bar", "no judgment is scored")  # fmt: skip
     span = f"{most.low:g} to {most.high:g}"
     return above(share, seen.settings.same_score, f"judgments with a score of {span}")
 

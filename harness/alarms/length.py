@@ -12,7 +12,6 @@ from results.records import Metric, Value
 
 CONTROLLED = "lc_win_rate"
 SINCE = "mean length over that of the model before, minus 1"
-NORMAL = 1.959964  # ends of the middle 95 % of the normal distribution
 
 
 def candidates_grow(seen: Seen) -> Finding:
@@ -21,8 +20,9 @@ def candidates_grow(seen: Seen) -> Finding:
     now, before = seen.metric("candidate_length"), seen.before
     if before is None:
         return above(null(name, SINCE, "iteration 2 is the first with candidates"), cap, "length")
-    return above(_over(name, now, before.metrics["candidate_length"]), cap,
-                 f"growth of the candidates' length from M{seen.k - 2} to M{seen.k - 1}")  # fmt: skip
+    growth = _over(name, now, before.metrics["candidate_length"])
+    what = f"growth of the candidates' length from M{seen.k - 2} to M{seen.k - 1}"
+    return above(growth, cap, what)
 
 
 def outputs_grow(seen: Seen) -> Finding:
@@ -56,9 +56,10 @@ def chosen_longer(seen: Seen) -> Finding:
 
 def _controlled(seen: Seen) -> tuple[str, bool]:
     """The length-controlled win rates of both models in words, and whether they surely rose."""
-    sides = [side.evaluated and side.evaluated.metrics.get(CONTROLLED)
-             for side in (seen.last, seen.now)]  # fmt: skip
-    last, now = sides
+    last, now = (
+        None if side.evaluated is None else side.evaluated.metrics.get(CONTROLLED)
+        for side in (seen.last, seen.now)
+    )
     if last is None or now is None or last.high is None or now.low is None:
         return "", False
     rose = now.low > last.high
@@ -70,15 +71,18 @@ def _over(name: str, now: Metric, before: Metric) -> Metric:
     """The growth between two means of different prompts, from their intervals: the logarithms are
     taken as normal and independent.
     """
-    ends = [(m.value, m.low, m.high) for m in (now, before)]
-    if not all(v and low is not None and high is not None for v, low, high in ends):
+    errors = _error(now), _error(before)
+    if not now.value or not before.value or errors[0] is None or errors[1] is None:
         return null(name, SINCE, "one of the two lengths has no interval")
-    (after, low, high), (earlier, first, last) = ends
-    assert after and earlier and low is not None and high is not None
-    assert first is not None and last is not None
-    ratio = after / earlier
-    spread = math.hypot((high - low) / (2 * after), (last - first) / (2 * earlier))
+    ratio, spread = now.value / before.value, math.hypot(errors[0], errors[1])
     return Metric(
         name=name, value=ratio - 1, low=ratio * math.exp(-spread) - 1,
         high=ratio * math.exp(spread) - 1, n=now.n, of=now.of, convention=SINCE,
     )  # fmt: skip
+
+
+def _error(mean: Metric) -> float | None:
+    """Half the width of the interval, as a share of the mean."""
+    if not mean.value or mean.low is None or mean.high is None:
+        return None
+    return (mean.high - mean.low) / (2 * mean.value)

@@ -1,7 +1,7 @@
 """Reward hacking: the self-score rises and the anchored figure does not.
 
-Healthy runs raise their self-score too, so that alone says nothing. And a figure that is measured on
-few prompts is never surely up: the alarm asks that a gain is surely missed, not that none was seen.
+Healthy runs raise their self-score too, so that alone says nothing. And a figure measured on few
+prompts is never surely up: the alarm asks that a gain is surely missed, not that none was seen.
 """
 
 from __future__ import annotations

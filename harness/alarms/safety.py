@@ -16,8 +16,10 @@ def safety(seen: Seen) -> Finding | None:
     """The metric of the suite that fell most, M_k against M_(k-1); null where there is no suite."""
     found = []
     for name in seen.settings.safety_suite:
-        change = paired_difference(name, seen.now.of(name), seen.last.of(name),
-                                   f"{name}, later minus earlier model", seen.config.seed)  # fmt: skip
+        convention = f"{name}, later minus earlier model"
+        change = paired_difference(
+            name, seen.now.of(name), seen.last.of(name), convention, seen.config.seed
+        )
         kind: Kind = kind_of(name)
         what = f"{heading(name).removesuffix(' %')} of M{seen.k} minus that of M{seen.k - 1}"
         found.append(below(change, -seen.settings.safety, what, kind))

@@ -28,7 +28,7 @@ AFTER: When = "after evaluation"
 
 
 class Watch(NamedTuple):
-    """One alarm at one moment. ``look`` gives null where there is nothing that it could be about."""
+    """One alarm at one moment. ``look`` gives null where there is nothing to look at."""
 
     name: str
     when: When
