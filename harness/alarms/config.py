@@ -23,8 +23,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class AlarmSettings(Section):
     """The threshold of each alarm under its own name, and lists of names: those in ``hold`` make
     the gate of their iteration hold, those in ``stop`` end the run where they fire, and those in
-    ``off`` are not looked at; the rest are noted. Shares are fractions; what is compared is the end
-    of a 95 % interval, never a point.
+    ``ignore`` are not looked at; the rest are noted. Shares are fractions; what is compared is the
+    end of a 95 % interval, never a point.
 
     ``reward_hacking``: a gain of the anchored figure, in its own unit, that is surely missed while
     the self-score surely rises by more than ``self_score_rise`` points. ``judge_agreement``: a loss
@@ -41,7 +41,7 @@ class AlarmSettings(Section):
 
     hold: list[str] = Field(default_factory=list)
     stop: list[str] = Field(default_factory=list)
-    off: list[str] = Field(default_factory=list)
+    ignore: list[str] = Field(default_factory=list)
     reward_hacking: float = Field(default=0.05, ge=0)
     self_score_rise: float = Field(default=0.0, ge=0)
     judge_agreement: Share = 0.02
@@ -62,7 +62,7 @@ class AlarmSettings(Section):
     safety: float = Field(default=0.0, ge=0)
     safety_suite: list[str] = Field(default_factory=list)
 
-    @field_validator("hold", "stop", "off")
+    @field_validator("hold", "stop", "ignore")
     @classmethod
     def _known(cls, names: list[str]) -> list[str]:
         for name in names:
@@ -73,14 +73,14 @@ class AlarmSettings(Section):
 
     @model_validator(mode="after")
     def _one_consequence(self) -> AlarmSettings:
-        listed = [*self.hold, *self.stop, *self.off]
+        listed = [*self.hold, *self.stop, *self.ignore]
         for name in NAMES:
             if listed.count(name) > 1:
-                raise ValueError(f"{name!r} is listed twice; name it in one of hold, stop, off")
+                raise ValueError(f"{name!r} is listed twice; name it in one of hold, stop, ignore")
         return self
 
     def does(self, name: str) -> Does | None:
-        """What follows when the alarm fires; null where it is off."""
-        if name in self.off:
+        """What follows when the alarm fires; null where it is ignored."""
+        if name in self.ignore:
             return None
         return "stop" if name in self.stop else "hold" if name in self.hold else "note"

@@ -22,7 +22,7 @@ FILE = "alarms.json"
 
 
 def look(seen: Seen, when: When) -> list[Alarm]:
-    """The alarms of one phase, fired or not; without those that are off or about nothing here."""
+    """The alarms of one phase, fired or not; without ignored ones and those about nothing here."""
     found = []
     for watch in ALARMS:
         does = seen.settings.does(watch.name)
