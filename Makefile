@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .PHONY: setup run test test-loop test-parts check bench engines served served-benchmarks seeds control kills m0 coverage published \
-	parse-corpus real-judge own-model families beyond-three
+	parse-corpus real-judge own-model families beyond-three alarms
 
 # Installed anew only when the project file changed.
 .venv/.done: pyproject.toml
@@ -68,6 +68,10 @@ families: setup
 # Eight iterations, five seeds, two sizes: hours.
 beyond-three: setup
 	$(BIN)/python -m tests.proofs.beyond_three
+
+# False alarms of ten healthy runs, and what a run that games its judge raises.
+alarms: setup
+	$(BIN)/python -m tests.proofs.alarms
 
 # Simulations: do the intervals hold what they say?
 coverage: setup

@@ -54,7 +54,7 @@ class AlarmSettings(Section):
     grown_phrase: Share = 0.1
     shared_sentence: Share = 0.15
     contamination: Share = 0.1
-    judge_evaluator_disagreement: Share = 0.1
+    judge_evaluator_disagreement: Share = 0.05
     ties: Share = 0.2
     unscored: Share = 0.1
     position_bias: float = Field(default=0.1, ge=0, le=0.5)

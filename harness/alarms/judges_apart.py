@@ -29,10 +29,11 @@ def judge_evaluator_disagreement(seen: Seen) -> Finding:
     if not found:
         return beyond(null(name, "win rates of two judges", "it is by one judge"), most, what)
     # Of several judges those who lean most apart.
+    seen_by = "{what}: win rate ({second}) minus win rate ({first})"
     told = [
         beyond(
             Metric.model_validate(one["metrics"]["lean"]), most,
-            f"{what}: win rate by {one_line(one['second'])} minus that by {one_line(one['first'])}",
+            seen_by.format(what=what, first=one_line(one["first"]), second=one_line(one["second"])),
         )
         for one in found
     ]  # fmt: skip

@@ -43,7 +43,7 @@ def look(seen: Seen, when: When) -> list[Alarm]:
 
 
 def statements(settings: AlarmSettings, found: Sequence[Alarm]) -> list[str]:
-    """What has to be said of an evaluated iteration whatever the alarms say."""
+    """What has to be said whatever the alarms say."""
     measured = any(alarm.name == "safety" and alarm.value is not None for alarm in found)
     return statement(settings.safety_suite, measured)
 
@@ -64,7 +64,7 @@ def measure_alarms(folder: Path, config: RunConfig, k: int) -> Alarms:
     seen = Seen(folder, config, k, monitors)
     phases: list[When] = [BEFORE, AFTER] if evaluated else [BEFORE]
     found = [alarm for when in phases for alarm in look(seen, when)]
-    said = statements(config.alarms, found) if evaluated else []
+    said = statements(config.alarms, found)
     return Alarms(model=f"M{k}", k=k, phases=phases, alarms=found, statements=said)
 
 
@@ -110,5 +110,5 @@ def lines(found: Sequence[Alarms]) -> Iterator[str]:
         for alarm in fired:
             does = "" if alarm.does == "note" else f", {alarm.does}"
             yield f"  {alarm.name} ({alarm.when}{does}): {alarm.evidence}"
-    # The same sentence for each iteration is said once.
-    yield from dict.fromkeys(line for one in found for line in one.statements)
+    if found:
+        yield from found[-1].statements

@@ -42,7 +42,9 @@ def alarms_before(run: Run, k: int) -> None:
     if found is None or BEFORE not in found.phases:
         run.display.start(f"M{k}", "alarms")
         made = measure(run.folder, run.config, run.spec, k)  # its evaluation is still to come
-        found = Alarms(model=f"M{k}", k=k, phases=[BEFORE], alarms=_look(run, k, made, BEFORE))
+        new = _look(run, k, made, BEFORE)
+        said = statements(run.config.alarms, new)
+        found = Alarms(model=f"M{k}", k=k, phases=[BEFORE], alarms=new, statements=said)
         write_json(run.iteration(k) / FILE, found.model_dump())
         _say(run, k, found.alarms, BEFORE)
     _stop(k, found.of(BEFORE))
@@ -66,8 +68,6 @@ def alarms_after(run: Run, k: int) -> list[RuleResult]:
         )
         write_json(run.iteration(k) / FILE, found.model_dump())
         _say(run, k, new, AFTER)
-        for line in said:
-            run.display.note(line)
     _stop(k, found.of(AFTER))
     return holding(found.alarms)
 

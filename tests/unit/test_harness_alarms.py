@@ -92,7 +92,6 @@ def test_without_an_evaluation_the_second_phase_is_left_out(tmp_path: Path) -> N
     config = load_recipe(str(folder / "config.yaml"), []).config
     found = measure_alarms(folder, config, 3)
     assert found.phases == [BEFORE] and {a.when for a in found.alarms} == {BEFORE}
-    assert found.statements == []
     # The step before is known: M2 against M1.
     assert "reward_hacking" in {a.name for a in found.fired}
 

@@ -63,7 +63,7 @@ def test_both_phases_are_looked_at_once_and_kept(tmp_path: Path, monkeypatch) ->
     path, later = run.iteration(3) / "alarms.json", without_evaluation(run)
     alarms_before(run, 3)
     first = read_json(path)
-    assert first["phases"] == ["before training"] and first["statements"] == []
+    assert first["phases"] == ["before training"] and len(first["statements"]) == 1
     assert not (run.iteration(3) / "monitors.json").exists()  # they wait for the evaluation
     assert "ALARM reward_hacking (note): self-score of M2 minus that of M1" in said.getvalue()
     later.rename(later.with_name("evaluation"))
@@ -72,7 +72,6 @@ def test_both_phases_are_looked_at_once_and_kept(tmp_path: Path, monkeypatch) ->
     assert both["phases"] == ["before training", "after evaluation"]
     assert both["alarms"][: len(first["alarms"])] == first["alarms"]
     assert len(both["alarms"]) > len(first["alarms"]) and len(both["statements"]) == 1
-    assert "SAFETY NOT EVALUATED" in said.getvalue()
     before, told = path.read_bytes(), said.getvalue()
     monkeypatch.setattr(stage, "look", None)
     monkeypatch.setattr(stage, "measure", None)
@@ -106,13 +105,9 @@ def test_an_alarm_that_stops_ends_the_run_before_training_again_and_again(tmp_pa
 
 
 def test_an_alarm_that_stops_after_the_evaluation_does_so_before_the_gate(tmp_path: Path) -> None:
-    run, _ = make(tmp_path / "run", HACKED, "stop: [grown_phrase], ignore: [reward_hacking]")
-    run.iteration(3)
-    with pytest.raises(StopRun, match="grown_phrase before training"):
-        alarms_before(run, 3)
-    quiet = HACKED.but(text=HEALTHY.text, score=HEALTHY.score)
-    run, _ = make(tmp_path / "quiet", quiet, "stop: [grown_phrase]")
-    alarms_before(run, 3)
+    drifted = HACKED.but(text=HEALTHY.text, score=HEALTHY.score)
+    run, _ = make(tmp_path / "run", drifted, "stop: [grown_phrase]")
+    alarms_before(run, 3)  # nothing is wrong with what it was trained on
     with pytest.raises(StopRun, match="grown_phrase after evaluation"):
         alarms_after(run, 3)
 
