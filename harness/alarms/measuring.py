@@ -17,6 +17,7 @@ from results.alarms import Alarm, Alarms, When
 from results.files import read_model
 from results.monitors import Monitors
 from results.records import RuleResult
+from results.text import one_line
 
 FILE = "alarms.json"
 
@@ -109,6 +110,6 @@ def lines(found: Sequence[Alarms]) -> Iterator[str]:
         yield f"{one.model}: {len(fired)} of {len(one.alarms)} alarms fired"
         for alarm in fired:
             does = "" if alarm.does == "note" else f", {alarm.does}"
-            yield f"  {alarm.name} ({alarm.when}{does}): {alarm.evidence}"
+            yield f"  {alarm.name} ({alarm.when}{does}): {one_line(alarm.evidence)}"
     if found:
         yield from found[-1].statements

@@ -15,6 +15,7 @@ from results.errors import UsageError, did_you_mean
 from results.files import read_model, write_json
 from results.monitors import Monitors
 from results.records import RuleResult
+from results.text import one_line
 
 
 def check_alarms(run: Run) -> None:
@@ -85,7 +86,7 @@ def _say(run: Run, k: int, found: Sequence[Alarm], when: When) -> None:
     fired = [alarm for alarm in found if alarm.fired]
     run.display.finish(f"M{k}", "alarms", f"{len(fired)} of {len(found)} fired {when}")
     for alarm in fired:
-        run.display.note(f"ALARM {alarm.name} ({alarm.does}): {alarm.evidence}")
+        run.display.note(f"ALARM {alarm.name} ({alarm.does}): {one_line(alarm.evidence)}")
 
 
 def _stop(k: int, found: Sequence[Alarm]) -> None:

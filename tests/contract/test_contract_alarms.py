@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.alarms.config import AlarmSettings
 from harness.alarms.table import ALARMS, Watch
 from tests.alarm_cases import CASES
 
@@ -25,6 +26,11 @@ def test_no_case_is_of_an_alarm_that_is_gone() -> None:
 
 
 def test_the_docs_name_every_alarm_with_its_default() -> None:
-    text = DOCS.read_text(encoding="utf-8")
-    for watch in ALARMS:
-        assert f"| `{watch.name}` |" in text, watch.name
+    rows = [
+        line for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith("| `")
+    ]
+    assert len(rows) == len(ALARMS)
+    for watch, row in zip(ALARMS, rows, strict=True):
+        default = getattr(AlarmSettings(), watch.name)
+        assert row.startswith(f"| `{watch.name}` | {watch.when.split()[0]} |"), watch.name
+        assert f"| {default:g} |" in row, f"{watch.name}: the default is {default:g}"

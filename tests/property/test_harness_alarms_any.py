@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.alarms.finding import above, below, beyond, counted
@@ -41,6 +41,7 @@ def test_both_sides_are_treated_alike(metric: Metric, threshold: float):
     assert beyond(metric, threshold, "x").fired == either
 
 
+@settings(deadline=None)  # scipy is loaded at the first example
 @given(st.integers(0, 200), st.integers(1, 200))
 def test_a_share_lies_in_its_interval_and_in_0_to_1(a: int, b: int):
     num, of = min(a, b), b
