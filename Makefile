@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .PHONY: setup run test test-loop test-parts check bench engines served served-benchmarks seeds control kills m0 coverage published \
-	parse-corpus real-judge own-model families beyond-three audit
+	parse-corpus real-judge own-model families beyond-three audit alarms
 
 # Installed anew only when the project file changed.
 .venv/.done: pyproject.toml
@@ -72,6 +72,10 @@ beyond-three: setup
 # Pairs audited before training: the run that games its judge is held, five quick starts are not.
 audit: setup
 	$(BIN)/python -m tests.proofs.audit
+
+# False alarms of ten healthy runs, and what a run that games its judge raises.
+alarms: setup
+	$(BIN)/python -m tests.proofs.alarms
 
 # Simulations: do the intervals hold what they say?
 coverage: setup

@@ -223,6 +223,7 @@ def _run(arguments: argparse.Namespace) -> int:
     loaded = load_recipe(arguments.recipe, arguments.overrides)
     folder: Path = arguments.out or loaded.default_folder
 
+    from harness.alarms.measuring import kept_alarms, lines, statements
     from harness.display import Display
     from harness.loop import loop
     from harness.resolve import resolve
@@ -241,6 +242,9 @@ def _run(arguments: argparse.Namespace) -> int:
             run.close()
         display.note("")
         print_rows(outcome.rows, "json" if arguments.json else "table")
+        raised = kept_alarms(folder)
+        for line in lines(raised) if raised else statements(config.alarms, []):
+            display.note(line)
         display.note(outcome.message)
         display.note(f"run folder: {folder}")
         display.note(display.clock.split())

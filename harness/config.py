@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from harness.alarms.config import AlarmSettings
 from harness.audit_config import Audit
 from harness.gate_config import Gate
 from harness.section import Section
@@ -333,6 +334,7 @@ class RunConfig(Section):
     audit: Audit | None = None
     evaluation: EvaluationConfig
     gate: Gate = Gate()
+    alarms: AlarmSettings = AlarmSettings()
     budget: Budget = Budget()
     hardware: Hardware = Hardware()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.alarms.measuring import held_by_alarms
 from harness.attempts import attempt_number, changes_of, settings_of
 from harness.config import RunConfig
 from harness.error_budget import error_budget
@@ -18,7 +19,8 @@ EVALUATION = "evaluation"
 
 def decided(config: RunConfig, folder: Path, k: int, n: int, place: Path,
             champion: int | None) -> GateDecision:  # fmt: skip
-    """Decides on attempt ``n`` at M_k, from records alone; the same again gives the same.
+    """Decides on attempt ``n`` at M_k, from records alone; the same again gives the same. Alarms
+    that fired and are set to hold are rules that did not pass, beside those of the gate.
 
     Args:
         config: of the run.
@@ -43,9 +45,12 @@ def decided(config: RunConfig, folder: Path, k: int, n: int, place: Path,
     )
     made = {j: attempt_number(folder, j) for j in range(1, k)} | {k: n}
     spent: AlphaSpent | None = None if budget is None else budget.spent(made, k)
-    promoted = found.decision == "promote"
+    raised = held_by_alarms(place)
+    promoted = found.decision == "promote" and not raised
     return found.model_copy(
         update={
+            "decision": "promote" if promoted else "hold",
+            "rules": [*found.rules, *raised],
             "attempt": n,
             "changes": settings_of(config, n),
             "inputs": inputs,

@@ -15,6 +15,7 @@ from harness.inputs import input_hashes
 from harness.lineage import champion_before, note_champion, promoted
 from harness.rows import run_rows
 from harness.run import Run, StopRun
+from harness.stages.alarms import alarms_after, alarms_before, check_alarms
 from harness.stages.audit import audit, check_audit
 from harness.stages.candidates import candidates
 from harness.stages.eft import check_eft, eft
@@ -22,7 +23,6 @@ from harness.stages.evaluation import evaluation
 from harness.stages.fitness import check_human_data, fitness
 from harness.stages.gate import check_rules, describe, stop
 from harness.stages.judgments import check_unscored, judgments
-from harness.stages.monitors import monitors
 from harness.stages.pairs import check_counts, pairs
 from harness.stages.prompts import check_shots, prompts
 from harness.stages.seed import keep_seed, read_seed
@@ -71,6 +71,7 @@ def read_inputs(run: Run) -> SeedData:
     """
     with_baseline = run.config.evaluation.baseline != "none"
     check_rules(run.config.gate.rules, run.benchmark, with_baseline)
+    check_alarms(run)
     check_counts(run)
     error_budget(run.config)
     check_changes(run)
@@ -110,10 +111,10 @@ def _iteration(run: Run, data: SeedData, k: int, baseline: Path | None) -> GateD
         _make(run, data, k)
         measured = evaluation(run, f"M{k}", run.checkpoint(k), folder, baseline)
         enough_scored(run, k, measured, folder)
-        decision = settle(run, k, champion)
         if k > 1:
             with attempt(run, k):
-                monitors(run, k)
+                alarms_after(run, k)
+        decision = settle(run, k, champion)
         if follows(decision).then != "retry":
             return decision
         set_aside(run, k)
@@ -133,6 +134,7 @@ def _make(run: Run, data: SeedData, k: int) -> None:
             answers = candidates(run, k, new)
             scored = judgments(run, k, new, answers)
             pairs(run, k, new, answers, scored)
+            alarms_before(run, k)
             audit(run, k)
             dpo(run, k)
 

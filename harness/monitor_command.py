@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.monitor_runs import RunMonitors
+    from results.alarms import Alarms
 
 
 def add(commands: Any) -> None:
@@ -17,7 +18,8 @@ def add(commands: Any) -> None:
         "monitors",
         help="how healthy each iteration is; several runs side by side",
         description="Self-scores, pairs, texts, the judge against the one before and the anchored "
-        "figure, per iteration. Calls no model; an old run gets its monitors.json.",
+        "figure, per iteration, and which alarms they raise. Calls no model; an old run gets its "
+        "monitors.json.",
     )
     command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders")
     command.add_argument("--json", action="store_true", help="one JSON document on stdout")
@@ -26,6 +28,7 @@ def add(commands: Any) -> None:
 
 
 def _monitors(arguments: argparse.Namespace) -> int:
+    from harness.alarms.measuring import run_alarms
     from harness.monitor_runs import differences, names, read_run
 
     if arguments.plot is not None:
@@ -37,6 +40,7 @@ def _monitors(arguments: argparse.Namespace) -> int:
     for run in found:
         for note in run.notes:
             print(f"{run.run}: {note}", file=sys.stderr)
+    alarms = {run.run: run_alarms(path) for run, path in zip(found, arguments.runs, strict=True)}
     if arguments.plot is not None:
         from harness.monitor_plot import plot
 
@@ -46,19 +50,29 @@ def _monitors(arguments: argparse.Namespace) -> int:
         import json
 
         document = {
-            "runs": [run.model_dump() for run in found],
+            "runs": [
+                {**run.model_dump(), "alarms": [one.model_dump() for one in alarms[run.run]]}
+                for run in found
+            ],
             "differences": [difference.model_dump() for difference in differences(found)],
         }
         print(json.dumps(document, ensure_ascii=False, indent=2))
         return 0
-    _print(found)
+    _print(found, alarms)
     return 0
 
 
-def _print(found: list[RunMonitors]) -> None:
+def _print(found: list[RunMonitors], alarms: dict[str, list[Alarms]]) -> None:
     from rich.console import Console
+    from rich.text import Text
 
+    from harness.alarms.measuring import lines
     from harness.monitor_tables import page
+    from results.text import one_line
 
     console = Console()
     console.print(page(found, console.width))
+    for run, raised in alarms.items():
+        console.print(Text(f"\nalarms, {one_line(run)}", style="bold"))
+        for line in lines(raised):
+            console.print(Text(line))

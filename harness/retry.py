@@ -93,8 +93,8 @@ def _prompts(run: Run, k: int, folder: Path, missed: int) -> Retried:
     """Writes the prompts anew, with what was made of them gone: finished calls come from the cache,
     and whatever an answer that was missing would have changed is as if it had never failed.
     """
-    stale = ("gate.json", "monitors.json", "pairs.jsonl", "judgments.jsonl", "candidates.jsonl",
-             "prompts.jsonl")  # fmt: skip
+    stale = ("gate.json", "alarms.json", "monitors.json", "pairs.jsonl", "judgments.jsonl",
+             "candidates.jsonl", "prompts.jsonl")  # fmt: skip
     for name in stale:  # the prompts last: a kill in between leaves nothing of other prompts
         for path in (folder / name, folder / f"{name}.part"):
             path.unlink(missing_ok=True)
@@ -116,7 +116,7 @@ def _step(run: Run, k: int, folder: Path) -> Retried:
     unscored = unscored_lines(scored.path)
     if not failed and not unscored:
         return Retried(None, 0, 0)
-    for name in ("gate.json", "pairs.jsonl", "monitors.json"):
+    for name in ("gate.json", "alarms.json", "pairs.jsonl", "monitors.json"):
         (folder / name).unlink(missing_ok=True)
     _ask_otherwise(scored.path, unscored, run.spec.draws)
     reopen(scored.path, lambda line: line["status"] == "scored")
@@ -137,7 +137,7 @@ def _evaluation(run: Run, k: int, folder: Path) -> Retried:
     again = sum(map(len, failed.values())) + len(unscored)
     if not again:
         return Retried(None, 0, 0)
-    stale = [folder.parent / "gate.json", folder.parent / "monitors.json"]
+    stale = [folder.parent / name for name in ("gate.json", "alarms.json", "monitors.json")]
     for path in (*stale, *(folder / name for name in OUTCOMES)):
         path.unlink(missing_ok=True)
     if unscored:

@@ -49,12 +49,17 @@ def choose(config: RunConfig, prompts: Sequence[Prompt], candidates: Sequence[Ca
 
 
 def least_pairs(run: Run) -> int:
+    """How many pairs a step of the run needs."""
+    return least_of(run.config)
+
+
+def least_of(config: RunConfig) -> int:
     """How many pairs a step needs: ``pairs.min_pairs``, else one batch where the trainer has one.
 
     Some trainers drop a batch that is not full, and a step on a handful of pairs is none.
     """
-    least = run.config.pairs.min_pairs
-    return batch_of(run.config.dpo.settings) if least is None else least
+    least = config.pairs.min_pairs
+    return batch_of(config.dpo.settings) if least is None else least
 
 
 def check_counts(run: Run) -> None:

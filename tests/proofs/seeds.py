@@ -27,6 +27,7 @@ SETTINGS = {
     # No rules: every iteration is promoted, so that the control reaches M3 at all.
     "control": ["judge.shuffle=true", "gate.file=null"],
     "hacked": [],
+    "hacked-on": ["gate.file=null"],  # it games its judge on to M3
 }
 
 
@@ -70,7 +71,7 @@ def code_name(git: dict[str, Any] | None) -> str:
 def run(kind: str, seed: int) -> tuple[Path, int, dict[str, Any]]:
     """Runs or resumes one seed; returns its folder, exit code and leaderboard."""
     folder = folder_of(kind, seed)
-    recipe = "hacked" if kind == "hacked" else "quickstart"
+    recipe = "hacked" if kind.startswith("hacked") else "quickstart"
     done = subprocess.run(
         [sys.executable, "-m", "harness.cli", "run", recipe, "--json", "--out", str(folder),
          f"seed={seed}", *SETTINGS[kind]],

@@ -61,10 +61,10 @@ def begun(made: FakeRun, answer: Callable[[Request, int], Completion | str] = re
 
 
 def step(made: FakeRun) -> None:
-    """All of M2 before its training; pairs, gate and monitors by name alone."""
+    """All of M2 before its training; pairs, gate, alarms and monitors by name alone."""
     found = prompts(made.run, 2, IFT)
     judgments(made.run, 2, found, candidates(made.run, 2, found))
-    for name in ("pairs.jsonl", "gate.json", "monitors.json"):
+    for name in ("pairs.jsonl", "gate.json", "alarms.json", "monitors.json"):
         (made.folder / "iter_2" / name).write_text("")
 
 
@@ -132,7 +132,8 @@ def test_monitors_go_with_the_evaluation(makes, monkeypatch: pytest.MonkeyPatch)
     (place.parent / "checkpoint").mkdir()
     line = {"prompt_id": "p", "response_id": "p", "text": "", "finish_reason": "error"}
     (place / "outputs.jsonl").write_text(json.dumps(line) + "\n")
-    for path in (place / "metrics.json", place.parent / "monitors.json"):
+    made_of_it = (place.parent / "alarms.json", place.parent / "monitors.json")
+    for path in (place / "metrics.json", *made_of_it):
         path.write_text("{}")
     against = []
     monkeypatch.setattr(harness.retry, "evaluation", lambda *asked: against.append(asked[-1]))

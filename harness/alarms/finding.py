@@ -1,0 +1,84 @@
+"""What one alarm found: the figure that decides, its bound, and both in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from results.figures import DECIMALS, Kind
+from results.records import Metric, Value
+from results.stats import ratio_metric
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``metric`` against ``threshold``; ``evidence`` in words."""
+
+    fired: bool
+    metric: Metric
+    threshold: float
+    evidence: str
+
+
+def above(metric: Metric, threshold: float, what: str, kind: Kind = "share") -> Finding:
+    """Fires when the figure is surely above ``threshold``: the low end of its interval is."""
+    fired = metric.low is not None and metric.low > threshold
+    return _found(fired, metric, threshold, what, "above", kind)
+
+
+def below(metric: Metric, threshold: float, what: str, kind: Kind = "share") -> Finding:
+    """Fires when the figure is surely below ``threshold``: the high end of its interval is."""
+    fired = metric.high is not None and metric.high < threshold
+    return _found(fired, metric, threshold, what, "below", kind)
+
+
+def beyond(metric: Metric, threshold: float, what: str, kind: Kind = "share") -> Finding:
+    """Fires when the figure is surely further from 0 than ``threshold``, on either side."""
+    over = metric.low is not None and metric.low > threshold
+    fired = over or (metric.high is not None and metric.high < -threshold)
+    return _found(fired, metric, threshold, what, "further from 0 than", kind)
+
+
+def counted(name: str, num: int, of: int, convention: str, missing: str) -> Metric:
+    """A share of counts, with Wilson's interval as of independent cases; null where ``of`` is 0."""
+    if not of:
+        return Metric(name=name, value=None, n=0, of=0, convention=convention, reason=missing)
+    from scipy.stats import binomtest  # scipy takes a while to load
+
+    ends = binomtest(num, of).proportion_ci(0.95, "wilson")
+    return Metric(
+        name=name, value=num / of, low=float(ends.low), high=float(ends.high), n=of, of=of,
+        convention=convention,
+    )  # fmt: skip
+
+
+def by_prompt(name: str, values: Sequence[Value], of: int, convention: str, seed: int) -> Metric:
+    """A ratio of sums over prompts with its interval."""
+    return ratio_metric(name, values, of, convention, seed)
+
+
+def written(metric: Metric, kind: Kind) -> str:
+    """``60.9 % [56.8, 64.9]``; the reason where there is no value."""
+    if metric.value is None:
+        return f"not measured ({metric.reason})"
+    unit = " %" if kind == "share" else ""
+    text = f"{_number(metric.value, kind)}{unit}"
+    if metric.low is None or metric.high is None:
+        return text
+    return f"{text} [{_number(metric.low, kind)}, {_number(metric.high, kind)}]"
+
+
+def _number(value: float, kind: Kind) -> str:
+    shown = round(100 * value if kind == "share" else value, DECIMALS[kind]) + 0.0
+    return f"{shown:.{DECIMALS[kind]}f}"
+
+
+def _found(
+    fired: bool, metric: Metric, threshold: float, what: str, side: str, kind: Kind
+) -> Finding:
+    if metric.value is None:
+        return Finding(False, metric, threshold, f"{what}: {written(metric, kind)}")
+    bound = f"{100 * threshold:g} %" if kind == "share" else f"{threshold:g}"
+    sure = side if fired else f"not surely {side}"
+    text = f"{what}: {written(metric, kind)} on {metric.n} of {metric.of}, {sure} {bound}"
+    return Finding(fired, metric, threshold, text)
