@@ -54,6 +54,21 @@ def test_cost_and_time_of_a_judge_at_a_provider(capsys) -> None:
     assert found["total"]["seconds"] == pytest.approx(sum(s["calls"] for s in judged))
 
 
+def test_draws_that_are_asked_for_together_are_one_request(capsys) -> None:
+    """Of the judge's 3 draws; the recipe's judge of the evaluation has as many."""
+    judge = ["judge.model=openai:gpt-4o", "judge.options.requests_per_minute=60"]
+    for size, share in ((2, 2 / 3), (3, 1 / 3), (30, 1 / 3)):
+        found = planned(capsys, *judge, f"judge.options.draws_per_request={size}")
+        for step in found["steps"]:
+            if "judg" in step["stage"]:
+                assert step["seconds"] == pytest.approx(step["calls"] * share), step["stage"]
+
+
+def test_limits_of_single_calls_are_not_those_of_batches(capsys) -> None:
+    judge = ["judge.model=openai:gpt-4o", "judge.options.requests_per_minute=60"]
+    assert planned(capsys, *judge, "judge.options.batch=true")["total"]["seconds"] is None
+
+
 def test_an_unknown_price_is_said(capsys) -> None:
     found = planned(capsys, "judge.model=openai:house-judge", "judge.options.base_url=http://h/v1")
     assert found["total"]["cost"] is None
