@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,15 @@ def test_cost_and_time_of_a_judge_at_a_provider(capsys) -> None:
         assert step["seconds"] == pytest.approx(step["calls"])
     assert found["total"]["cost"] == pytest.approx(sum(s["cost"] for s in judged))
     assert found["total"]["seconds"] == pytest.approx(sum(s["calls"] for s in judged))
+
+
+def test_the_table_in_the_docs_is_what_the_command_prints(capsys) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "engines.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^srlm (plan .*?)  +#", text, re.MULTILINE)
+    (table,) = re.findall(r"```\n(model .*?)```", text, re.DOTALL)
+    assert main(command.split()) == 0
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert set(table.splitlines()) <= set(printed)
 
 
 def test_draws_that_are_asked_for_together_are_one_request(capsys) -> None:
