@@ -72,7 +72,8 @@ class PriceFile(BaseModel):
 
         Args:
             engine: the engine's name; models on this machine (``hf``) cost nothing a call.
-            model: its name at the server, a date at the end or not.
+            model: its name at the server, a date at the end or not. A dated one that is not
+                listed has the undated one's price, unless listed dates show that they differ.
             options: the engine's, complete; ``base_url`` tells the server. Of several servers
                 the dearest counts.
         """
@@ -89,8 +90,11 @@ class PriceFile(BaseModel):
 
     def _at(self, url: str, model: str) -> tuple[float, float] | None:
         models = self.servers.get(url, {})
+        if model in models:
+            return models[model]
         plain = next((m for m in models if DATED.fullmatch(model.removeprefix(m))), "")
-        return models.get(model) or models.get(plain)
+        dates = {models[m] for m in models if plain and DATED.fullmatch(m.removeprefix(plain))}
+        return models.get(plain) if dates <= {models.get(plain)} else None
 
 
 EXPECTED = "expected checked: DATE and servers: {URL: {MODEL: [prompt, answer]}}, USD per million"

@@ -32,6 +32,12 @@ def unscored_lines(path: Path) -> list[Line]:
     return [line for line in _lines(path) if line.get("status") == "unscored"]
 
 
+def unscored_judgments(folder: Path) -> dict[Path, list[Line]]:
+    """The same of every file of judgments in an evaluation folder, by file that has some."""
+    files = sorted(folder.glob("*judgments*.jsonl"))
+    return {path: found for path in files if (found := unscored_lines(path))}
+
+
 def reopen(path: Path, keep: Callable[[Line], bool]) -> None:
     """Turns a finalised file into a begun one that holds what is kept."""
     kept = [json.dumps(line, ensure_ascii=False) for line in _lines(path) if keep(line)]

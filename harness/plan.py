@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -194,7 +195,8 @@ def _seed_steps(run: Run, found: Plan, data: SeedData) -> None:
     ]
     found.prompts["seed, judge"] = text_of(judged[0])
     config = generate_config(spec, run.config.seed)
-    step = _step(run, "SFT baseline", "seed, judge", "policy", judged, config, calls, about)
+    asked = (judged, config, calls, about, spec.draws)
+    step = _step(run, "SFT baseline", "seed, judge", "policy", *asked)
     found.steps.append(step)
 
 
@@ -214,13 +216,15 @@ def _self_reward_step(run: Run, found: Plan, k: int, data: SeedData) -> None:
     kind = "candidates" if config.prompts.source == "file" else "candidates (a seed instruction)"
     found.prompts.setdefault(kind, text_of(chats[0]))
     drawn = _decoding(config.candidates.decoding)
-    n = count * config.candidates.n
-    found.steps.append(_step(run, model, "candidates", "policy", chats, drawn, n, True))
+    each = config.candidates.n
+    n = count * each
+    found.steps.append(_step(run, model, "candidates", "policy", chats, drawn, n, True, each))
     judged = [judge_request(run.spec, e.prompt, e.completion, 0) for e in data.ift[:SHOWN]]
     found.prompts.setdefault("judgments (of a seed answer)", text_of(judged[0]))
     decoding = generate_config(run.spec, config.seed)
-    n *= run.spec.draws
-    found.steps.append(_step(run, model, "judgments", "judge", judged, decoding, n, True))
+    each = run.spec.draws
+    n *= each
+    found.steps.append(_step(run, model, "judgments", "judge", judged, decoding, n, True, each))
     _audit_step(run, found, model, count, data)
     found.steps.append(_dpo_step(config, model, count, chats))
 
@@ -260,12 +264,14 @@ def _training(config: RunConfig, model: str, tokens: float, operations: int) -> 
 
 
 def _step(run: Run, model: str, stage: str, role: str, requests: Sequence[Request],
-          config: GenerateConfig, calls: int | None = None,
-          about: bool = False) -> Step:  # fmt: skip
-    """A step of ``calls`` calls that are like ``requests`` (null: exactly these)."""
+          config: GenerateConfig, calls: int | None = None, about: bool = False,
+          draws: int = 1) -> Step:  # fmt: skip
+    """A step of ``calls`` calls that are like ``requests``, so many ``draws`` of each prompt (null:
+    exactly these).
+    """
     engine, name, options = _model_of(run, role)
     price = run.prices.price(engine, name, options)
-    step = step_of(model, stage, requests, config, price, options, calls, about)
+    step = step_of(model, stage, requests, config, price, options, calls, about, draws)
     ours = (engine, name) == (run.config.engine.name, str(run.base)) and engine not in SERVED
     hardware = run.config.hardware
     others = None if ours else parameters_of(engine, name, hardware)
@@ -277,13 +283,15 @@ def _step(run: Run, model: str, stage: str, role: str, requests: Sequence[Reques
 
 def step_of(model: str, stage: str, requests: Sequence[Request], config: GenerateConfig,
             price: Price | None, options: dict[str, Any], calls: int | None = None,
-            about: bool = False) -> Step:  # fmt: skip
-    """A step of ``calls`` calls that are like ``requests`` (null: exactly these), at ``price``
-    (null: not known) through an engine with ``options``.
+            about: bool = False, draws: int = 1) -> Step:  # fmt: skip
+    """A step of ``calls`` calls that are like ``requests``, so many ``draws`` of each prompt (null:
+    exactly these), at ``price`` (null: not known) through an engine with ``options``.
     """
     n = len(requests) if calls is None else calls
     mean = fmean(len(text_of(r)) for r in requests) / CHARACTERS_A_TOKEN if requests else 0.0
     tokens = Usage(round(n * mean), n * config.max_tokens)
+    each = Counter(r.prompt for r in requests).values() if calls is None else [draws] * (n // draws)
+    sent = sum(math.ceil(k / options.get("draws_per_request", 1)) for k in each)
     return Step(
         model,
         stage,
@@ -292,7 +300,7 @@ def step_of(model: str, stage: str, requests: Sequence[Request], config: Generat
         tokens.prompt_tokens,
         tokens.completion_tokens,
         None if price is None else price.of(tokens),
-        _least_seconds(options, n, tokens),
+        _least_seconds(options, sent, Usage(round(sent * mean), tokens.completion_tokens)),
     )
 
 
@@ -303,9 +311,12 @@ def _model_of(run: Run, role: str) -> tuple[str, str, dict[str, Any]]:
     return part.engine, part.model, part.options
 
 
-def _least_seconds(options: dict[str, Any], calls: int, tokens: Usage) -> float | None:
+def _least_seconds(options: dict[str, Any], requests: int, tokens: Usage) -> float | None:
+    """What the limits per minute allow; a batch has none."""
+    if options.get("batch"):
+        return None
     limits = {
-        "requests_per_minute": calls,
+        "requests_per_minute": requests,
         "tokens_per_minute": tokens.prompt_tokens + tokens.completion_tokens,
     }
     times = [60 * units / options[key] for key, units in limits.items() if options.get(key)]

@@ -18,6 +18,7 @@ from harness.failed_calls import (
     failed_calls,
     failed_lines,
     reopen,
+    unscored_judgments,
     unscored_lines,
 )
 from harness.run import Run, StopRun
@@ -130,24 +131,22 @@ def _step(run: Run, k: int, folder: Path) -> Retried:
 
 def _evaluation(run: Run, k: int, folder: Path) -> Retried:
     """The answers that a benchmark asked for, and its judgments."""
-    failed = failed_calls(folder)
-    judged = folder / "judgments.jsonl"
-    unscored = unscored_lines(judged) if judged.exists() else []
-    failed.pop(judged, None)
-    again = sum(map(len, failed.values())) + len(unscored)
+    unscored = unscored_judgments(folder)
+    failed = {path: found for path, found in failed_calls(folder).items() if path not in unscored}
+    again = sum(map(len, [*failed.values(), *unscored.values()]))
     if not again:
         return Retried(None, 0, 0)
     stale = [folder.parent / name for name in ("gate.json", "alarms.json", "monitors.json")]
     for path in (*stale, *(folder / name for name in OUTCOMES)):
         path.unlink(missing_ok=True)
-    if unscored:
-        _ask_otherwise(judged, unscored, run.spec.draws)
-        reopen(judged, lambda line: line["status"] == "scored")
+    for path, lines in unscored.items():
+        _ask_otherwise(path, lines, run.spec.draws)
+        reopen(path, lambda line: line["status"] == "scored")
     for path in failed:
         reopen(path, lambda line: line.get("finish_reason") != "error")
     evaluation(run, f"M{k}", run.checkpoint(k), folder, run.opponent)
     left = sum(len(failed_lines(path)) for path in failed)
-    left += len(unscored_lines(judged)) if judged.exists() else 0
+    left += sum(len(unscored_lines(path)) for path in unscored)
     return Retried(f"M{k} evaluation", again, left)
 
 
@@ -158,13 +157,14 @@ def _ask_otherwise(path: Path, unscored: list[Line], draws: int) -> None:
     Args:
         path: of the judgments.
         unscored: those of them without a score.
-        draws: how many there are of each response.
+        draws: how many there are of each response, or of each order of a pair.
     """
     file = RecordFile(path.with_name(RETRIES), Retry)
     asked = {(r.prompt_id, r.response_id, r.draw): r.asked_as for r in file.read()}
     for line in unscored:
         if line["finish_reason"] != "error":
-            key = (line["prompt_id"], line["response_id"], line["draw"])
+            of = line["response_id"] if "response_id" in line else line["order"]
+            key = (line["prompt_id"], of, line["draw"])
             asked[key] = asked.setdefault(key, line["draw"]) + draws
     file.replace(
         Retry(prompt_id=p, response_id=r, draw=d, asked_as=n) for (p, r, d), n in asked.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from backends.collect import collect
 from backends.engines.caller import Answer, Caller
@@ -72,8 +73,7 @@ def judge_requests(
     """
     _refuse_kind(spec, "pointwise")
     refuse_data(spec, ((r.prompt, {"response": r.text}, r.reference) for r, _ in asked))
-    retries = RecordFile(file.path.with_name("retries.jsonl"), Retry).read()
-    other = {(r.prompt_id, r.response_id, r.draw): r.asked_as for r in retries}
+    other = other_draws(file)
     return [
         judge_request(
             spec,
@@ -84,6 +84,14 @@ def judge_requests(
         )
         for r, draw in asked
     ]
+
+
+def other_draws(file: RecordFile[Any]) -> dict[tuple[str, str, int], int]:
+    """The draws that ``retries.jsonl`` beside ``file`` says to ask for, by prompt id, response id
+    (of a pair: order) and the judgment's own draw.
+    """
+    retries = RecordFile(file.path.with_name("retries.jsonl"), Retry).read()
+    return {(r.prompt_id, r.response_id, r.draw): r.asked_as for r in retries}
 
 
 def recorder(
@@ -104,7 +112,8 @@ def judge_pairs(judge: Judge, pairs: Sequence[JudgedPair], file: RecordFile[Pair
                 seed: int) -> list[PairJudgment]:  # fmt: skip
     """``spec.draws`` judgments of every pair in each of its orders, in ``file`` when finalised.
 
-    Raises UsageError on a pointwise judge, and when the rubric shows what some pairs do not have.
+    Draws that ``retries.jsonl`` beside it names are asked for under another number. Raises
+    UsageError on a pointwise judge, and when the rubric shows what some pairs do not have.
     """
     spec = judge.spec
     _refuse_kind(spec, "pairwise")
@@ -116,7 +125,11 @@ def judge_pairs(judge: Judge, pairs: Sequence[JudgedPair], file: RecordFile[Pair
         for order in pair_orders(spec, pair.id, seed)
         for draw in range(spec.draws)
     ]
-    requests = [pair_request(spec, pair, order, draw) for pair, order, draw in asked]
+    other = other_draws(file)
+    requests = [
+        pair_request(spec, pair, order, other.get((pair.id, order, draw), draw))
+        for pair, order, draw in asked
+    ]
 
     def record(answer: Answer) -> PairJudgment:
         pair, order, draw = asked[answer.index]

@@ -13,19 +13,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from results.calls import Cached, Spent, call_key, stored_answers
+from results.calls import Cached, Lost, Spent, call_key, stored_calls
 from results.errors import SrlmError
 from results.files import full_disk, writing
 from results.text import excerpt
 
-__all__ = ["Cached", "CallCache", "call_key"]
+__all__ = ["Cached", "CallCache", "Lost", "call_key"]
 
 APPLICATION_ID = 0x53524C4D  # "SRLM" in the file's header: tells our file from any other SQLite
-VERSION = 3
+VERSION = 4
 CHUNK = 500  # keys a query; SQLite allows 999 and more
 CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 # The first answer to a call stays.
 INSERT = "INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+LOST = (
+    "CREATE TABLE lost (model TEXT, prompt_tokens INTEGER NOT NULL,"
+    " completion_tokens INTEGER NOT NULL, cost REAL, name TEXT UNIQUE)"
+)
+INSERT_LOST = "INSERT OR IGNORE INTO lost VALUES (?, ?, ?, ?, ?)"
 
 
 class CallCache:
@@ -91,22 +96,38 @@ class CallCache:
             found: int = self._db.execute("SELECT count(*) FROM calls").fetchone()[0]
             return found
 
+    def made(self) -> int:
+        """Returns the number of calls that were made, those without an answer included."""
+        query = "SELECT (SELECT count(*) FROM calls) + (SELECT count(*) FROM lost)"
+        with _errors(self.path):
+            found: int = self._db.execute(query).fetchone()[0]
+            return found
+
+    def lose(self, calls: Sequence[Lost]) -> None:
+        """Notes calls that took something and have no answer to be kept."""
+        if calls:
+            with _errors(self.path), self._db:
+                self._db.executemany(INSERT_LOST, map(astuple, calls))
+
     def spent(self) -> list[Spent]:
-        """Returns what the stored answers took, by model."""
+        """Returns what all calls took, by model."""
         query = (
             "SELECT model, count(*),"
             " iif(count(prompt_tokens) = count(*), sum(prompt_tokens), null),"
             " sum(completion_tokens),"
             " iif(count(cost) = count(*), sum(cost), null)"
-            " FROM calls GROUP BY model ORDER BY model"
+            " FROM (SELECT model, prompt_tokens, completion_tokens, cost FROM calls UNION ALL"
+            " SELECT model, prompt_tokens, completion_tokens, cost FROM lost)"
+            " GROUP BY model ORDER BY model"
         )
         with _errors(self.path):
             return [Spent(*row) for row in self._db.execute(query)]
 
     def cost(self) -> float:
-        """Returns what the stored answers cost in US dollars, as far as it is known."""
+        """Returns what all calls cost in US dollars, as far as it is known."""
+        query = "SELECT (SELECT total(cost) FROM calls) + (SELECT total(cost) FROM lost)"
         with _errors(self.path):
-            found: float = self._db.execute("SELECT total(cost) FROM calls").fetchone()[0]
+            found: float = self._db.execute(query).fetchone()[0]
             return found
 
     def put_many(self, rows: Mapping[str, Cached]) -> None:
@@ -143,6 +164,7 @@ class CallCache:
                         " completion_tokens INTEGER NOT NULL, model TEXT, cost REAL,"
                         " logprobs TEXT) WITHOUT ROWID"
                     )
+                    db.execute(LOST)
                     db.execute(f"PRAGMA application_id={APPLICATION_ID}")
                     db.execute(f"PRAGMA user_version={VERSION}")
                     count = _fill(db, records) if records is not None else 0
@@ -176,11 +198,13 @@ def _is_ours(db: sqlite3.Connection) -> bool:
     marks = [
         db.execute(f"PRAGMA {key}").fetchone()[0] for key in ("application_id", "user_version")
     ]
-    if marks == [APPLICATION_ID, 2]:
-        # What was paid for stays: version 3 only added the log-probabilities.
+    if marks in ([APPLICATION_ID, 2], [APPLICATION_ID, 3]):
+        # What was paid for stays: version 3 only added the log-probabilities, 4 the lost calls.
         with db:
             db.execute("BEGIN IMMEDIATE")
-            db.execute("ALTER TABLE calls ADD COLUMN logprobs TEXT")
+            if marks[1] == 2:
+                db.execute("ALTER TABLE calls ADD COLUMN logprobs TEXT")
+            db.execute(LOST)
             db.execute(f"PRAGMA user_version={VERSION}")
     elif marks != [APPLICATION_ID, VERSION]:
         raise _Unusable("it is the SQLite file of something else")
@@ -216,6 +240,10 @@ def _row(key: str, answer: Cached) -> tuple[Any, ...]:
 
 
 def _fill(db: sqlite3.Connection, folder: Path) -> int:
-    before = db.total_changes
-    db.executemany(INSERT, (_row(key, answer) for key, answer in stored_answers(folder)))
-    return db.total_changes - before
+    new = 0
+    for key, answer in stored_calls(folder):
+        if answer is None:
+            db.execute(INSERT_LOST, astuple(Lost(None, 0, 0, None, f"record of {key}")))
+        else:
+            new += db.execute(INSERT, _row(key, answer)).rowcount
+    return new

@@ -1,4 +1,4 @@
-"""What names a model call, what its answer is, and the answers that stored records hold."""
+"""What names a model call, what its answer is, and the calls that stored records hold."""
 
 from __future__ import annotations
 
@@ -33,8 +33,24 @@ class Cached:
 
 
 @dataclass(frozen=True)
+class Lost:
+    """A call without an answer that can be used: it failed, or its answer was thrown away.
+
+    Tokens are those that the server counted; ``cost`` is in US dollars, None where no price is
+    known. ``name`` tells it from others where it can be met again, and then it counts once.
+    """
+
+    model: str | None
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float | None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
 class Spent:
-    """What the stored calls of one model took. A null sum is one with unknown parts.
+    """What the calls of one model took, those that were lost included. A null sum is one with
+    unknown parts.
 
     ``model`` is its identity, null for calls rebuilt from records.
     """
@@ -69,8 +85,8 @@ def call_key(
     )
 
 
-def stored_answers(folder: Path) -> Iterator[tuple[str, Cached]]:
-    """Yields the answered calls in the record files under ``folder``, in a fixed order."""
+def stored_calls(folder: Path) -> Iterator[tuple[str, Cached | None]]:
+    """Yields the calls in the record files under ``folder``, in a fixed order; None = it failed."""
     paths: Iterable[Path] = (*folder.rglob("*.jsonl"), *folder.rglob("*.jsonl.part"))
     for path in sorted(paths):
         if not path.is_file():
@@ -84,7 +100,7 @@ def stored_answers(folder: Path) -> Iterator[tuple[str, Cached]]:
             raise unreadable(path, error, "records") from None
 
 
-def _answer(line: bytes) -> tuple[str, Cached] | None:
+def _answer(line: bytes) -> tuple[str, Cached | None] | None:
     """Returns the call that a record keeps; None for a torn line or a record without one."""
     try:
         obj = json.loads(line)
@@ -95,7 +111,9 @@ def _answer(line: bytes) -> tuple[str, Cached] | None:
     key, text, reason, tokens = (obj.get(k) for k in ("call", "text", "finish_reason", "tokens"))
     if not (isinstance(key, str) and isinstance(text, str) and isinstance(reason, str)):
         return None
-    if reason == "error" or not isinstance(tokens, int):
+    if reason == "error":
+        return key, None
+    if not isinstance(tokens, int):
         return None
     logprobs = obj.get("logprobs")
     kept = None if logprobs is None else json.dumps(logprobs)

@@ -145,7 +145,10 @@ class PairJudgment(Record):
 
 
 class Retry(Record):
-    """A judgment that is asked for under another draw, ``asked_as``: its own did not parse."""
+    """A judgment that is asked for under another draw, ``asked_as``: its own did not parse.
+
+    ``response_id`` is the order where the judgment is of a pair.
+    """
 
     prompt_id: str
     response_id: str

@@ -1,47 +1,55 @@
 """Calls through a provider's batch endpoint: handed in as a file, fetched when all are done.
 
-A batch is found again by what it asks (its metadata hold a hash of that): a run that was
-interrupted after handing in picks the batch up, whatever was lost on this side.
+What the account's batches hold already is never handed in again: a run that was interrupted picks
+them up, those that expired or were cancelled meanwhile included.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
 
+from backends.engines.attempt import failure
 from backends.engines.dialect import (
     Dialect,
     NoLogprobs,
     Unusable,
     prompt_fields,
     read_answer,
+    same_model,
     shares,
 )
-from backends.engines.endpoints import Terms
-from backends.engines.engine import Completion, GenerateConfig, Request, Usage
-from results.errors import SrlmError
+from backends.engines.endpoints import Endpoint, Terms, no_logprobs
+from backends.engines.engine import Completion, Discarded, GenerateConfig, Request, Usage
+from backends.engines.provider_batches import OVER, ProviderBatches
 from results.text import excerpt
-from results.weights import text_hash
 
 LINES, BYTES = 50_000, 180 << 20  # of one input file, a little under the providers' limits
-POLL_S = 20.0
-LISTED = 500  # the newest batches, among which one is looked for
 ROUNDS = 3  # calls that a batch did not answer are handed in again, so often altogether
-LOST = ("failed", "expired", "cancelled", "cancelling")
-OVER = ("completed", *LOST)
+
+Group = list[tuple[int, Completion]]
+Part = list[tuple[str, int, dict[str, Any]]]  # id, position, line of the input file
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A batch at the provider, and the call behind each of its ids."""
+    """A batch that is waited for, and the calls in it, by their ids."""
 
     batch: Any
     positions: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What a result line says: an answer, or why there is none; ``paid`` is null where nothing was
+    answered.
+    """
+
+    done: Completion | None
+    why: str = ""
+    paid: Usage | None = None
 
 
 class BatchCalls:
@@ -49,51 +57,72 @@ class BatchCalls:
 
     def __init__(self, terms: Terms, dialect: Dialect, requests: Sequence[Request],
                  seeds: Sequence[int], config: GenerateConfig) -> None:  # fmt: skip
-        import openai
-
         self.retried = 0
         self.notes: list[str] = []
+        self.discarded: list[Discarded] = []
         self._terms, self._dialect = terms, dialect
         self._requests, self._seeds, self._config = requests, seeds, config
-        self._client = openai.OpenAI(
-            api_key=terms.key or "none", base_url=terms.urls[0], timeout=terms.timeout_s,
-            max_retries=5,
-        )  # fmt: skip
+        self._left = set(range(len(requests)))
+        self._why: dict[int, str] = {}
+        self._batches = ProviderBatches(terms)
 
-    def __iter__(self) -> Iterator[list[tuple[int, Completion]]]:
+    def __iter__(self) -> Iterator[Group]:
         """Groups of finished calls, one a batch; empty ones while a batch is waited for."""
-        left = list(range(len(self._requests)))
-        why: dict[int, str] = {}
-        for attempt in range(ROUNDS):
-            self.retried += len(left) if attempt else 0
+        jobs = yield from self._picked_up()
+        if self._config.logprobs and not self._dialect.has_logprobs and self._left:
+            # Whether the server gives any, only an answer tells: one is asked for ahead of all.
+            first = jobs or [self._handed_in(part) for part in self._parts([min(self._left)])]
+            yield from self._finished(first)
             jobs = []
-            for part in self._parts(left):
-                jobs.append(self._job(part))
+        for attempt in range(ROUNDS):
+            new = self._left.difference(*(job.positions.values() for job in jobs))
+            self.retried += len(new) if attempt else 0
+            for part in self._parts(sorted(new)):
+                jobs.append(self._handed_in(part))
                 yield []
-            left = []
-            for job in jobs:
-                while job.batch.status not in OVER:
-                    time.sleep(POLL_S)
-                    job = replace(job, batch=self._ask_for(job.batch.id))
-                    yield []
-                done = self._fetch(job, why)
-                left += [i for i in job.positions.values() if i not in done]
-                yield list(done.items())
-            if not left:
+            yield from self._finished(jobs)
+            jobs = []
+            if not self._left:
                 return
-        yield [(i, Completion(why.get(i, "not answered"), "error", Usage(0, 0))) for i in left]
+        yield [(i, failure(self._why.get(i, "not answered"))) for i in sorted(self._left)]
 
-    def stop(self) -> list[tuple[int, Completion]]:
+    def stop(self) -> Group:
         """Batches go on at the provider; the same command picks them up."""
-        self._client.close()
+        self._batches.close()
         return []
 
-    def _parts(self, left: list[int]) -> Iterator[list[tuple[str, int, dict[str, Any]]]]:
-        """(id, position, line of the input file) of the calls that one file may hold; all of one
-        path, as a batch must be.
-        """
+    def _picked_up(self) -> Generator[Group, None, list[_Job]]:
+        """Takes the good answers of batches that are over, and returns those that are not."""
+        ids = {self._id(i): i for i in self._left}
+        jobs = []
+        for batch in self._batches.holding(ids.keys()):
+            if batch.status in OVER:
+                # What failed there is asked anew: this may be the user's second attempt at it.
+                done = self._fetched(_Job(batch, ids), again=True)
+                said = f"batch {batch.id}, {batch.status}: {len(done)} answers picked up"
+            else:
+                here = self._batches.asked(batch)
+                jobs.append(_Job(batch, {name: ids[name] for name in ids.keys() & here}))
+                said, done = f"batch {batch.id} of {len(here)} calls picked up", {}
+            self.notes.append(f"{self._terms.urls[0]}: {said}")
+            yield list(done.items())
+        return jobs
+
+    def _finished(self, jobs: Iterable[_Job]) -> Iterator[Group]:
+        """Waits for batches; gives their answers, and the calls of which none can be used."""
+        for job in jobs:
+            while job.batch.status not in OVER:
+                job = replace(job, batch=self._batches.later(job.batch))
+                yield []
+            yield list(self._fetched(job).items())
+
+    def _id(self, i: int) -> str:
+        return f"{self._seeds[i]:x}"  # of the call's key: no other call has it
+
+    def _parts(self, left: list[int]) -> Iterator[Part]:
+        """What one file may hold; all of one path, as a batch must be."""
         for raw in (False, True):
-            part: list[tuple[str, int, dict[str, Any]]] = []
+            part: Part = []
             size = 0
             for i in left:
                 request = self._requests[i]
@@ -113,102 +142,98 @@ class BatchCalls:
         settings = self._dialect.settings(self._config, self._seeds[i], raw)
         body = {"model": self._terms.model, **prompt_fields(request), **settings}
         return {
-            "custom_id": f"{self._seeds[i]:x}",  # of the call's key: no other call has it
+            "custom_id": self._id(i),
             "method": "POST",
             "url": "/v1/completions" if raw else "/v1/chat/completions",
             "body": body | self._terms.extra,
         }
 
-    def _job(self, part: list[tuple[str, int, dict[str, Any]]]) -> _Job:
-        """The batch of ``part``: the one that is there, else a new one."""
-        lines = [line for _, _, line in part]
-        mark = text_hash(sorted(json.dumps(line, sort_keys=True) for line in lines))
-        with self._errors("handing a batch in"):
-            batch, word = self._find(mark), "picked up"
-            if batch is None:
-                data = "".join(json.dumps(line) + "\n" for line in lines).encode()
-                file = self._client.files.create(file=("calls.jsonl", data), purpose="batch")
-                batch, word = self._client.batches.create(
-                    input_file_id=file.id, endpoint=lines[0]["url"], completion_window="24h",
-                    metadata={"srlm": mark},
-                ), "handed in"  # fmt: skip
-        self.notes.append(f"{self._terms.urls[0]}: batch {batch.id} of {len(lines)} calls {word}")
+    def _handed_in(self, part: Part) -> _Job:
+        batch = self._batches.hand_in([line for _, _, line in part])
+        self.notes.append(f"{self._terms.urls[0]}: batch {batch.id} of {len(part)} calls handed in")
         return _Job(batch, {name: i for name, i, _ in part})
 
-    def _find(self, mark: str) -> Any:
-        """The newest batch that asks the same and may have answers; null when there is none."""
-        for batch in islice(self._client.batches.list(limit=100), LISTED):
-            if (batch.metadata or {}).get("srlm") != mark or batch.status in LOST:
-                continue
-            counts = batch.request_counts
-            if batch.status == "completed" and counts is not None and not counts.completed:
-                continue
-            return batch
-        return None
+    def _fetched(self, job: _Job, again: bool = False) -> dict[int, Completion]:
+        """The calls of a batch that have an end, by position.
 
-    def _ask_for(self, name: str) -> Any:
-        with self._errors(f"asking for batch {name}"):
-            return self._client.batches.retrieve(name)
+        An answer that was paid for and cannot be used ends its call, which is then a failed one:
+        a day later it would hardly be another. ``again``: such calls stay to be asked.
 
-    def _fetch(self, job: _Job, why: dict[int, str]) -> dict[int, Completion]:
-        """The good answers of a batch that is over; ``why`` gets the reasons of the others."""
-        batch, done = job.batch, {}
-        if batch.status == "failed":
-            errors = getattr(batch.errors, "data", None) or []
-            said = "; ".join(str(e.message) for e in errors[:3]) or "no reason given"
-            raise SrlmError(
-                f"{self._terms.urls[0]}: batch {batch.id} failed: {self._terms.without_key(said)}; "
-                "check the model's name and the account"
-            )
-        for name in (batch.output_file_id, batch.error_file_id):
-            if name is None:
+        Raises:
+            NoLogprobsError: none of the answers has what the judge reads its scores from.
+        """
+        found: dict[int, Completion] = {}
+        without: NoLogprobs | None = None
+        for name, row in self._batches.results(job.batch):
+            i = job.positions.get(name)
+            if i is None or i in found or i not in self._left:
                 continue
-            with self._errors(f"fetching batch {batch.id}"):
-                text = self._client.files.content(name).text
-            for row in map(json.loads, filter(str.strip, text.split("\n"))):
-                i = job.positions.get(row.get("custom_id"))
-                if i is not None and i not in done:
-                    found = self._read(i, row)
-                    if isinstance(found, Completion):
-                        done[i] = found
-                    else:
-                        why[i] = found
-        return done
-
-    def _read(self, i: int, row: dict[str, Any]) -> Completion | str:
-        """One line of a result file: an answer, or why there is none."""
-        response = row.get("response") or {}
-        status, body = response.get("status_code"), response.get("body")
-        if status != 200 or not isinstance(body, dict):
-            error = row.get("error") or (body or {}).get("error") or {}
-            said = self._terms.without_key(error.get("message", "no reason given"))
-            settings = self._dialect.settings(self._config, self._seeds[i])
             try:
-                learned = self._dialect.learn(settings, error.get("param"), said)
-            except NoLogprobs as refused:
-                return str(refused)
-            if learned and (note := f"{self._terms.urls[0]}: {learned}") not in self.notes:
-                self.notes.append(note)
-            return f"HTTP {status}: {said}"
+                line = self._read(i, row)
+            except NoLogprobs as error:
+                without = error
+                line = _Line(None, str(error), _paid(row))
+            if line.done is not None:
+                found[i] = line.done
+                continue
+            self._why[i] = line.why
+            if line.paid is not None:
+                at = f"{job.batch.id} {name}"
+                self.discarded.append(Discarded(line.paid, at, ended=not again))
+                if not again:
+                    found[i] = failure(line.why)
+        if without is not None and not self._dialect.has_logprobs and not again:
+            terms = self._terms
+            raise no_logprobs(terms, Endpoint(terms.urls[0], None, 1), without)
+        self._left -= found.keys()
+        return found
+
+    def _read(self, i: int, row: dict[str, Any]) -> _Line:
+        """One line of a result file, whatever form it has. Raises NoLogprobs."""
         try:
-            usage = shares(body.get("usage"), 1)[0]
-            done = read_answer(body["choices"][0], usage, self._config)
+            response = row.get("response") or {}
+            status, body = response.get("status_code"), response.get("body")
+            if status == 200:
+                return self._answer(body, _paid(row))
+            return _Line(None, f"HTTP {status}: {self._refusal(i, row.get('error'), body)}")
         except (Unusable, ValueError, TypeError, LookupError, AttributeError) as error:
-            return f"unreadable answer ({excerpt(str(error), 100)})"
-        if self._config.logprobs and done.text and done.logprobs is None:
-            return "answered without log-probabilities"
-        return replace(done, text=self._terms.scrubbed(done.text))
+            said = self._terms.without_key(error)
+            return _Line(None, f"unreadable answer ({said})", _paid(row))
 
-    @contextmanager
-    def _errors(self, doing: str) -> Iterator[None]:
-        """Turns the client's errors into ours: a batch goes on without us, so that none is lost."""
-        import openai
+    def _answer(self, body: Any, paid: Usage | None) -> _Line:
+        if not same_model(self._terms.model, body.get("model")):
+            by = self._terms.without_key(excerpt(str(body["model"])))
+            return _Line(None, f"answered by the model {by}", paid)
+        done = read_answer(body["choices"][0], paid or Usage(0, 0), self._config)
+        if done.finish_reason == "error":
+            return _Line(None, done.text, paid)
+        if self._config.logprobs:
+            self._dialect.has_logprobs |= bool(done.logprobs)
+            if done.text and not self._dialect.has_logprobs:
+                raise NoLogprobs("answers without log-probabilities")
+        return _Line(replace(done, text=self._terms.scrubbed(done.text)), paid=paid)
 
-        try:
-            yield
-        except openai.APIError as error:
-            raise SrlmError(
-                f"{self._terms.urls[0]}: {doing} did not work "
-                f"({self._terms.without_key(error.message)}); run the same command again, batches "
-                f"go on at the provider (the key is read from {self._terms.key_env})"
-            ) from None
+    def _refusal(self, i: int, error: Any, body: Any) -> str:
+        """What a line says that was not answered; a setting that is refused is left out of the
+        next batch.
+        """
+        error = error or (body.get("error") if isinstance(body, dict) else body)
+        param = None
+        if isinstance(error, dict):
+            error, param = error.get("message"), error.get("param")
+        said = self._terms.without_key(error or "no reason given")
+        raw = isinstance(self._requests[i].prompt, str)
+        settings = self._dialect.settings(self._config, self._seeds[i], raw)
+        learned = self._dialect.learn(settings, param, said)
+        if learned and (note := f"{self._terms.urls[0]}: {learned}") not in self.notes:
+            self.notes.append(note)
+        return said
+
+
+def _paid(row: dict[str, Any]) -> Usage | None:
+    """What the answer in a line took; null where the line is no answer."""
+    response = row.get("response")
+    if not isinstance(response, dict) or response.get("status_code") != 200:
+        return None
+    body = response.get("body")
+    return shares(body.get("usage") if isinstance(body, dict) else None, 1)[0]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from itertools import accumulate, islice
 
 from backends.engines.engine import (
     Completion,
+    Discarded,
+    Discarding,
     Engine,
     GenerateConfig,
     Request,
@@ -19,7 +21,7 @@ from backends.engines.engine import (
     Usage,
 )
 from backends.prices import Price
-from results.cache import Cached, CallCache, call_key
+from results.cache import Cached, CallCache, Lost, call_key
 from results.errors import SrlmError
 
 
@@ -70,11 +72,10 @@ class Caller:
         on_batch: told (answers so far, of) after every batch.
         on_time: told (seconds of model computation, seconds of loading) that calls took.
         on_note: told one line that the user should know.
-        max_calls: calls that the cache may come to hold, failed ones of this caller included;
-            null = no bound.
+        max_calls: calls that may be made on this cache, over all starts and models; failed ones
+            and answers that were thrown away count too. null = no bound.
         price: of a call, null where it is not known.
-        max_cost: US dollars that the cache's calls may come to cost; null = no bound. Needs a
-            price.
+        max_cost: US dollars that these calls may come to cost; null = no bound. Needs a price.
     """
 
     engine: Engine
@@ -86,9 +87,6 @@ class Caller:
     price: Price | None = None
     max_cost: float | None = None
     tally: Tally = field(default_factory=Tally)
-    _failed: int = field(
-        default=0, init=False
-    )  # over all runs of this caller: they count towards max_calls
 
     def keys(self, requests: Sequence[Request], config: GenerateConfig) -> list[str]:
         """The cache key of every request."""
@@ -149,7 +147,7 @@ class Caller:
         """
         left, bound = len(requests), ""
         if self.max_calls is not None:
-            made = self.cache.count() + self._failed
+            made = self.cache.made()
             left, bound = max(0, self.max_calls - made), f"max_calls: {made} calls are made"
         if self.max_cost is not None and self.price is not None:
             spent = self.cache.cost()
@@ -160,11 +158,17 @@ class Caller:
         if left < len(requests) and not isinstance(self.engine, StreamingEngine):
             left = 0  # half a planned batch would give other answers than the whole one
         if not left:
-            raise BudgetReached(
-                f"budget.{bound} and {len(requests)} more calls are needed here; all answers are "
-                "kept: run the same command with more or without"
-            )
+            raise _reached(bound, len(requests))
         return dict(islice(requests.items(), left))
+
+    def _check_lost(self, left: int) -> None:
+        """Raises BudgetReached where calls that were lost have used up what the ``left`` calls
+        under way were allowed for.
+        """
+        if self.max_calls is not None and (made := self.cache.made()) >= self.max_calls:
+            raise _reached(f"max_calls: {made} calls are made", left)
+        if self.max_cost is not None and (spent := self.cache.cost()) >= self.max_cost:
+            raise _reached(f"max_cost: {spent:.4f} dollars are spent", left)
 
     def _finished(
         self, requests: Mapping[str, Request], config: GenerateConfig
@@ -180,13 +184,18 @@ class Caller:
             self._keep(done, requests, config)
             return done
 
+        def lost(done: Iterable[Completion]) -> bool:
+            return self._lose(done, flight.discarded if isinstance(flight, Discarding) else [])
+
         if not isinstance(self.engine, StreamingEngine):
             completions = self.engine.generate(asked, seeds, config)
             clock.book()
+            self._lose(completions, [])
             yield kept(dict(zip(keys, completions, strict=True)))
             return
         flight = self.engine.start(asked, seeds, config)
         group: list[tuple[int, Completion]] = []
+        left = len(keys)
         try:
             for group in flight:
                 clock.book()
@@ -194,12 +203,16 @@ class Caller:
                 while flight.notes:
                     self.on_note(flight.notes.pop(0))
                 done, group = kept({keys[i]: c for i, c in group}), []
+                left -= len(done)
+                some_lost = lost(done.values())
                 yield done
+                if some_lost and left:
+                    self._check_lost(left)
                 clock.start()
         finally:
             # Interrupted between two looks: what is under way is paid for, so it is stored.
             group = group + flight.stop()
-            kept({keys[i]: c for i, c in group})
+            lost(kept({keys[i]: c for i, c in group}).values())
 
     def _keep(
         self, done: dict[str, Completion], requests: Mapping[str, Request], config: GenerateConfig
@@ -222,6 +235,24 @@ class Caller:
             )
         self.cache.put_many(rows)
 
+    def _lose(self, done: Iterable[Completion], discarded: list[Discarded]) -> bool:
+        """Notes what was asked and has no answer to be kept; returns whether there is any."""
+        told: list[tuple[Usage, str | None]] = []
+        failures = [c.usage for c in done if c.finish_reason == "error"]
+        while discarded:  # the flight may add to it at any time
+            answer = discarded.pop(0)
+            told.append((answer.usage, answer.name))
+            if answer.ended and Usage(0, 0) in failures:
+                failures.remove(Usage(0, 0))  # of this answer's call: one call, not two
+        rows = []
+        for usage, name in [*told, *((usage, None) for usage in failures)]:
+            cost = None if self.price is None else self.price.of(usage)
+            self.tally.cost += cost or 0.0
+            tokens = usage.prompt_tokens, usage.completion_tokens
+            rows.append(Lost(self.engine.identity, *tokens, cost, name))
+        self.cache.lose(rows)
+        return bool(rows)
+
     def _cost(self, request: Request, usage: Usage, config: GenerateConfig) -> float | None:
         """US dollars; from a server that counts no tokens, the most that the call can cost."""
         if self.price is None:
@@ -232,12 +263,17 @@ class Caller:
     def _count(self, answers: list[Answer]) -> None:
         self.tally.done += len(answers)
         self.tally.cached += sum(a.cached for a in answers)
-        failed = sum(a.completion.finish_reason == "error" for a in answers)
-        self.tally.failed += failed
-        self._failed += failed
+        self.tally.failed += sum(a.completion.finish_reason == "error" for a in answers)
         self.tally.tokens += sum(
             a.completion.usage.completion_tokens for a in answers if not a.cached
         )
+
+
+def _reached(bound: str, needed: int) -> BudgetReached:
+    return BudgetReached(
+        f"budget.{bound} and {needed} more calls are needed here; all answers are kept: run the "
+        "same command with more or without"
+    )
 
 
 def logprobs_record(completion: Completion) -> list[tuple[str, list[tuple[str, float]]]] | None:

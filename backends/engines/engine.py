@@ -55,6 +55,22 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class Discarded:
+    """An answer that was paid for and thrown away.
+
+    Args:
+        usage: what it took, as far as the server says.
+        name: of an answer that can be read again, so that it counts once; null = it is gone.
+        ended: its call has failed with it, in the group that is given out next: that failure is
+            no further call.
+    """
+
+    usage: Usage
+    name: str | None = None
+    ended: bool = False
+
+
+@dataclass(frozen=True)
 class TokenLogprobs:
     """One generated token, and the likeliest tokens in its place, likeliest first: (text, natural
     logarithm of the probability), before temperature and top-p.
@@ -124,6 +140,15 @@ class Flight(Protocol):
         was not given out yet. Nothing to do once all have finished.
         """
         ...
+
+
+@runtime_checkable
+class Discarding(Protocol):
+    """A flight that tells which answers it threw away; whoever counts them takes them away. It
+    gives out a group, be it empty, when there is a new one.
+    """
+
+    discarded: list[Discarded]
 
 
 @runtime_checkable

@@ -19,6 +19,7 @@ from backends.engines.engine import Completion, GenerateConfig, NoLogprobsError
 from benchmarks.alpaca_eval2.outputs import Item
 from benchmarks.groups import Group, collect_groups, unanswered_pair
 from judges.borrowed.alpaca_annotators import Published, annotator, published
+from judges.judging import other_draws
 from judges.pairwise import MEANS, JudgedPair, Order, pair_request, to_pair_judgment
 from judges.parsers.parsed import Reason, Shown
 from judges.pointwise import call_fields, generate_config
@@ -164,7 +165,11 @@ class _Asked:
                 raise NoLogprobsError("the judge answers without log-probabilities")
             return _judgment(self.of, pair.id, shown, done, answer.key)
 
-        requests = [pair_request(self.of.spec, pair, shown, 0) for pair, shown in self.pairs]
+        other = other_draws(file)
+        requests = [
+            pair_request(self.of.spec, pair, shown, other.get((pair.id, shown, 0), 0))
+            for pair, shown in self.pairs
+        ]
         return collect_groups(
             file,
             judge,

@@ -18,6 +18,7 @@ from benchmarks.mt_bench.grading import shown, shown_prompt
 from benchmarks.mt_bench.pair_figures import Game
 from benchmarks.mt_bench.protocol import prompt_name
 from benchmarks.mt_bench.questions import Asked
+from judges.judging import other_draws
 from judges.pairwise import (
     JudgedPair,
     Order,
@@ -99,7 +100,7 @@ def compare(
     return collect_groups(
         file,
         judge,
-        [_group(graders[name], asked, seed) for name, asked in by_prompt.items()],
+        [_group(graders[name], asked, file, seed) for name, asked in by_prompt.items()],
         [unanswered_pair(turn.id, order) for turn in of if turn.pair is None for order in ORDERS],
         lambda judgment: (judgment.prompt_id, judgment.order),
         {key: place for place, key in enumerate(places)},
@@ -107,13 +108,19 @@ def compare(
 
 
 def _group(
-    spec: JudgeSpec, asked: Sequence[tuple[JudgedPair, Order]], seed: int
+    spec: JudgeSpec,
+    asked: Sequence[tuple[JudgedPair, Order]],
+    file: RecordFile[PairJudgment],
+    seed: int,
 ) -> Group[PairJudgment]:
     def record(answer: Answer) -> PairJudgment:
         pair, order = asked[answer.index]
         return to_pair_judgment(spec, pair.id, order, 0, answer.completion, answer.key)
 
-    requests = [pair_request(spec, pair, order, 0) for pair, order in asked]
+    other = other_draws(file)
+    requests = [
+        pair_request(spec, pair, order, other.get((pair.id, order, 0), 0)) for pair, order in asked
+    ]
     return Group(requests, generate_config(spec, seed), record)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from backends.engines.caller import Caller
-from backends.engines.engine import GenerateConfig, Request, TokenLogprobs
+from backends.engines.engine import GenerateConfig, NoLogprobsError, Request, TokenLogprobs
 from backends.engines.hf import HfEngine
 from backends.engines.openai_chat import OpenAIEngine
 from results.cache import CallCache, call_key
@@ -61,13 +61,10 @@ def test_a_server_without_them_is_known_after_one_call(refuses: tuple[str, ...],
 
 
 def test_batches_know_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backends.engines.batch_calls.POLL_S", 0.0)
+    monkeypatch.setattr("backends.engines.provider_batches.POLL_S", 0.0)
     for server_ in (FakeServer(), FakeServer(refuses=("logprobs",))):
-        with server_ as server:
-            engine = OpenAIEngine("m", server.url, batch=True)
-            found = engine.generate([CHAT], [1], ASKED)[0]
-        assert found.finish_reason == "error"
-        assert "logprob" in found.text or "log-probabilities" in found.text
+        with server_ as server, pytest.raises(NoLogprobsError, match=r"logprob|log-prob"):
+            OpenAIEngine("m", server.url, batch=True).generate([CHAT], [1], ASKED)
 
 
 def test_they_come_back_from_the_cache(tmp_path: Path) -> None:

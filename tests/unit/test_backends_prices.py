@@ -23,13 +23,24 @@ HERE = {"base_url": OPENAI}
 @pytest.mark.parametrize(
     ("model", "known"),
     [("gpt-4o", True), ("gpt-4o-2024-08-06", True), ("gpt-4-0613", True), ("gpt-4o-audio", False),
-     ("gpt-99", False), ("", False)],
+     ("gpt-99", False), ("", False), ("gpt-4o-2024-12-24", False), ("gpt-3.5-turbo-0301", False)],
 )  # fmt: skip
 def test_a_model_has_the_price_of_its_name_or_none(model: str, known: bool) -> None:
     price = PriceFile.read(None).price("openai", model, HERE)
     assert (price is not None) == known
     if price:
         assert price.completion >= price.prompt > 0 and "2026" in price.source
+
+
+def test_a_dated_name_may_have_a_price_of_its_own() -> None:
+    prices = PriceFile.read(None)
+    old, new, mini = (
+        prices.price("openai", f"gpt-4o{name}", HERE)
+        for name in ("-2024-05-13", "-2024-08-06", "-mini-2024-07-18")
+    )
+    assert old and (old.prompt, old.completion) == (5, 15)
+    assert new and (new.prompt, new.completion) == (2.5, 10)
+    assert mini and (mini.prompt, mini.completion) == (0.15, 0.6)  # all dates cost the same
 
 
 def test_another_server_has_other_prices(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ from judges.pointwise import cluster_of
 from judges.spec import load_spec
 from results.cache import CallCache
 from results.errors import SrlmError, UsageError
-from results.records import Candidate, PairJudgment
+from results.records import Candidate, PairJudgment, Retry
 from results.stats import paired_difference
 from results.store import RecordFile
 from tests.alpaca_files import annotations_of, baseline_row, write
@@ -276,6 +276,18 @@ def test_a_prompt_that_failed_is_not_judged(world: World) -> None:
     assert [prompt_of(r) for r in world.model.calls] == [PROMPTS[2]]
     assert len(world.judge.calls) == 1 and again.unscored.n == 0
     assert again.metrics == world.evaluate(place="fresh").metrics
+
+
+@pytest.mark.parametrize("judge", [judge_says, bare])
+def test_a_retry_is_asked_for_under_its_own_draw(world: World, judge: Reply) -> None:
+    (world.folder / "m").mkdir()
+    first = world.evaluate(judge=judge, place="whole") and world.judge.calls[0]
+    name = "pair_judgments_discrete" if judge is bare else "pair_judgments"
+    (of,) = {j.prompt_id: j for j in world.judgments(name, "whole")[:1]}.values()
+    again = Retry(prompt_id=of.prompt_id, response_id=of.order, draw=0, asked_as=7)
+    RecordFile(world.folder / "m" / "retries.jsonl", Retry).replace([again])
+    world.evaluate(judge=judge)
+    assert first.draw == 0 and 7 in {call.draw for call in world.judge.calls}
 
 
 def test_a_failed_judge_call_is_unscored(world: World) -> None:

@@ -26,7 +26,7 @@ from judges.spec import load_spec
 from results.cache import CallCache
 from results.errors import SrlmError, UsageError
 from results.lines import read_json_lines
-from results.records import Candidate, Judgment, PairJudgment
+from results.records import Candidate, Judgment, PairJudgment, Retry
 from results.stats import paired_difference
 from results.store import RecordFile
 from tests.fakes import FakeEngine, Killed, Reply, failed, mortal, prompt_of
@@ -426,6 +426,15 @@ def test_pairs_are_sent_and_written_as_upstream_does(world: World) -> None:
     for name in ("win_rate", "loss_rate", "win_rate_adjusted"):
         kept = rows[0]["metrics"][name].model_dump()
         assert kept == found.metrics[name].model_dump()
+
+
+def test_a_pair_s_retry_is_asked_for_under_its_own_draw(world: World) -> None:
+    world.evaluate(judge=fair, place="base", pairwise=True)
+    (world.folder / "m").mkdir()
+    again = Retry(prompt_id="81/turn-1", response_id="BA", draw=0, asked_as=7)
+    RecordFile(world.folder / "m" / "retries.jsonl", Retry).replace([again])
+    world.evaluate(shorter, fair, "m", "base", pairwise=True)
+    assert [call.draw for call in world.judge.calls if call.draw] == [7]
 
 
 def test_a_pair_without_an_answer_is_not_judged(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,30 @@ def test_cost_and_time_of_a_judge_at_a_provider(capsys) -> None:
         assert step["seconds"] == pytest.approx(step["calls"])
     assert found["total"]["cost"] == pytest.approx(sum(s["cost"] for s in judged))
     assert found["total"]["seconds"] == pytest.approx(sum(s["calls"] for s in judged))
+
+
+def test_the_table_in_the_docs_is_what_the_command_prints(capsys) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "engines.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^srlm (plan .*?)  +#", text, re.MULTILINE)
+    (table,) = re.findall(r"```\n(model .*?)```", text, re.DOTALL)
+    assert main(command.split()) == 0
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert set(table.splitlines()) <= set(printed)
+
+
+def test_draws_that_are_asked_for_together_are_one_request(capsys) -> None:
+    """Of the judge's 3 draws; the recipe's judge of the evaluation has as many."""
+    judge = ["judge.model=openai:gpt-4o", "judge.options.requests_per_minute=60"]
+    for size, share in ((2, 2 / 3), (3, 1 / 3), (30, 1 / 3)):
+        found = planned(capsys, *judge, f"judge.options.draws_per_request={size}")
+        for step in found["steps"]:
+            if "judg" in step["stage"]:
+                assert step["seconds"] == pytest.approx(step["calls"] * share), step["stage"]
+
+
+def test_limits_of_single_calls_are_not_those_of_batches(capsys) -> None:
+    judge = ["judge.model=openai:gpt-4o", "judge.options.requests_per_minute=60"]
+    assert planned(capsys, *judge, "judge.options.batch=true")["total"]["seconds"] is None
 
 
 def test_an_unknown_price_is_said(capsys) -> None:

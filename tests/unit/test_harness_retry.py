@@ -19,7 +19,9 @@ from harness.stages.gate import stop
 from harness.stages.judgments import judgments
 from harness.stages.prompts import prompts
 from harness.stages.seed import keep_seed
-from results.records import Example
+from judges.judging import other_draws
+from results.records import Example, PairJudgment
+from results.store import RecordFile
 from tests.fake_run import FakeRun, fake_runs
 from tests.fakes import failed, prompt_of
 
@@ -140,3 +142,26 @@ def test_monitors_go_with_the_evaluation(makes, monkeypatch: pytest.MonkeyPatch)
     assert retry(made.run).of == 1
     assert names(made) == {"checkpoint", "evaluation"}
     assert against == [made.folder / "sft_baseline" / "evaluation"]
+
+
+@pytest.mark.parametrize("name", ["pair_judgments.jsonl", "pair_judgments_discrete.jsonl"])
+def test_verdicts_that_did_not_parse_are_asked_for_under_another_draw(
+    makes, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    made = begun(makes())
+    place = made.folder / "iter_2" / "evaluation"
+    place.mkdir(parents=True)
+    (place.parent / "checkpoint").mkdir()
+    (place / "metrics.json").write_text("{}")
+    bad = [("stop", None, "hm"), ("error", None, "HTTP 500"), ("stop", "first", "A")]
+    file = RecordFile(place / name, PairJudgment)
+    file.replace(
+        [PairJudgment(prompt_id=str(i), order="BA", status="scored" if said else "unscored",
+                      verdict=said, finish_reason=reason, text=text)
+         for i, (reason, said, text) in enumerate(bad)]
+    )  # fmt: skip
+    monkeypatch.setattr(harness.retry, "evaluation", lambda *asked: None)
+    assert retry(made.run).of == 2
+    assert not file.done and [j.prompt_id for j in file.read()] == ["2"]
+    # The call that failed has no answer, so it keeps its draw.
+    assert other_draws(file) == {("0", "BA", 0): made.run.spec.draws}

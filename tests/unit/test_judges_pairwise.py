@@ -26,7 +26,7 @@ from judges.pairwise import (
 from judges.spec import JudgeSpec, describe, load_spec, prompt_hash
 from results.cache import CallCache
 from results.errors import UsageError
-from results.records import Judgment, Message, PairJudgment
+from results.records import Judgment, Message, PairJudgment, Retry
 from results.store import RecordFile
 from tests.fakes import FakeEngine, failed, prompt_of
 
@@ -129,6 +129,16 @@ def test_a_random_order_is_the_seeds_and_the_pairs() -> None:
     assert drawn == [pair_orders(judging, str(i), 0) for i in range(400)]
     assert drawn != [pair_orders(judging, str(i), 1) for i in range(400)]
     assert 150 < sum(orders == ("AB",) for orders in drawn) < 250
+
+
+def test_a_retry_is_asked_for_under_its_own_draw(tmp_path: Path) -> None:
+    again = Retry(prompt_id=PAIR.id, response_id="BA", draw=0, asked_as=7)
+    RecordFile(tmp_path / "retries.jsonl", Retry).replace([again])
+    judge = judge_with(first_shown, tmp_path)
+    judge_pairs(judge, [PAIR], RecordFile(tmp_path / "j.jsonl", PairJudgment), 0)
+    assert isinstance(judge.caller.engine, FakeEngine)
+    assert sorted(call.draw for call in judge.caller.engine.calls) == [0, 7]
+    judge.caller.cache.close()
 
 
 def test_resuming_asks_for_nothing_twice(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import results.cache
-from results.cache import Cached, CallCache, call_key
+from results.cache import Cached, CallCache, Lost, call_key
 from results.errors import SrlmError
 from results.records import Candidate, Judgment, Message, Prompt
 from results.store import RecordFile
@@ -115,7 +115,9 @@ def test_rebuilt_when_missing(tmp_path: Path) -> None:
     said: list[str] = []
     with CallCache(tmp_path / "scratch" / "c", tmp_path / "run", said.append) as cache:
         assert cache.get_many(KEYS) == REBUILT
+        assert cache.made() == len(REBUILT) + 1  # a call that failed has a record too
         assert cache.rebuild(tmp_path / "run") == 0
+        assert cache.made() == len(REBUILT) + 1
     with CallCache(tmp_path / "empty" / "c", tmp_path / "no such run") as cache:
         assert cache.get_many(KEYS) == {}
     assert said == []
@@ -231,7 +233,8 @@ def test_full_disk(tmp_path: Path) -> None:
         assert cache.get_many(["0"]) == {}
 
 
-def test_a_cache_of_the_version_before_keeps_what_was_paid(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_cache_of_a_version_before_keeps_what_was_paid(tmp_path: Path, version: int) -> None:
     db = sqlite3.connect(tmp_path / "c")
     db.execute(
         "CREATE TABLE calls (key TEXT PRIMARY KEY, text TEXT NOT NULL, finish_reason TEXT NOT NULL,"
@@ -240,7 +243,9 @@ def test_a_cache_of_the_version_before_keeps_what_was_paid(tmp_path: Path) -> No
     )
     db.execute("INSERT INTO calls VALUES ('k', 'four', 'stop', 12, 3, 'm', 1.25)")
     db.execute(f"PRAGMA application_id={results.cache.APPLICATION_ID}")
-    db.execute("PRAGMA user_version=2")
+    if version == 3:
+        db.execute("ALTER TABLE calls ADD COLUMN logprobs TEXT")
+    db.execute(f"PRAGMA user_version={version}")
     db.commit()
     db.close()
     said: list[str] = []
@@ -249,4 +254,6 @@ def test_a_cache_of_the_version_before_keeps_what_was_paid(tmp_path: Path) -> No
             assert cache.get_many(["k"]) == {"k": Cached("four", "stop", 12, 3, "m", 1.25)}
             assert cache.cost() in (1.25, 1.75)
             cache.put_many({"l": Cached("t", "stop", 1, 1, "m", 0.5, '[["t", [["t", -0.1]]]]')})
+            cache.lose([Lost("m", 7, 2, 0.0, "once")])
+            assert cache.made() == 3
     assert not said
