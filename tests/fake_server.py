@@ -33,7 +33,8 @@ class FakeServer(Serving):
         reply: the text of an answer.
         seconds: service time of a call.
         slots: calls served at a time; more wait.
-        fault: called with (body, attempt from 0); null = a good answer, else the fault's name.
+        fault: called with (body, attempt from 0); null = a good answer, else the fault's name;
+            "other_model NAME" answers as NAME, "ends REASON" with that finish_reason.
         key: what the Authorization header must hold; null = anything.
         refuses: settings that are answered with 400.
         logprobs: what stands beside each word of an answer where it is asked for, by word; null =
@@ -179,15 +180,17 @@ class FakeServer(Serving):
         attempt = self._seen[call]
         self._seen[call] += 1
         fault = self.fault(body, attempt)
-        if fault is not None and fault != "other_model":
-            return await _faulty(fault)
+        kind = (fault or "").partition(" ")[0]
+        if kind not in ("", "other_model", "ends"):
+            return await _faulty(str(fault))
         async with self._slot:
             if self.seconds:
                 await asyncio.sleep(self.seconds)
-        self.answered[call] += fault is None
+        self.answered[call] += kind != "other_model"
         return web.json_response(self._answer(body, fault))
 
     def _answer(self, body: dict[str, Any], fault: str | None) -> dict[str, Any]:
+        kind, _, said = (fault or "").partition(" ")
         chat = "messages" in body
         count = body.get("n", 1) if self.draws else 1
         texts = [self.reply(body | {"choice": i}) for i in range(count)]
@@ -195,9 +198,10 @@ class FakeServer(Serving):
             "id": "x",
             "object": "chat.completion" if chat else "text_completion",
             "created": 0,
-            "model": "another" if fault == "other_model" else body["model"],
+            "model": (said or "another") if kind == "other_model" else body["model"],
             "choices": [
                 _choice(i, text, chat, self.logprobs if body.get("logprobs") else None)
+                | ({"finish_reason": said} if kind == "ends" else {})
                 for i, text in enumerate(texts)
             ],
             "usage": {
@@ -238,6 +242,8 @@ async def _faulty(name: str) -> web.StreamResponse:
         return web.Response(text='{"id": "x", "choices": [{"ind', content_type="application/json")
     if name == "page":
         return web.Response(text="<html>Log in</html>", content_type="text/html")
+    if name == "deep":
+        return web.Response(text="[" * 200_000, content_type="application/json")
     if name == "list":
         return web.json_response([{"choices": []}])
     if name == "empty":

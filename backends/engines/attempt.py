@@ -3,45 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
-from backends.engines.dialect import (
-    Dialect,
-    NoLogprobs,
-    Unusable,
-    prompt_fields,
-    read_answer,
-    same_model,
-    shares,
-)
+from backends.engines.dialect import Dialect, prompt_fields
 from backends.engines.endpoints import Endpoint, Terms, key_refused
-from backends.engines.engine import Completion, GenerateConfig, Request, Usage
+from backends.engines.engine import GenerateConfig, Request
+from backends.engines.reply import Kind, Outcome, failure, read_reply
 from results.errors import SrlmError
-from results.text import excerpt
 
-LONGEST_ORDER_S = 600.0  # a longer retry-after is a refusal
 CHARACTERS_A_TOKEN = 4  # estimate, for the limit of tokens alone
-AT_ONCE_S = 0.001  # to wait after a setting was left out
 PATHS = {False: "/chat/completions", True: "/completions"}  # of raw text the second
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The answers; or null, ``why``, and the seconds to wait: 0 = as the caller likes, null = the
-    endpoint is away, nothing was asked.
-    """
-
-    done: list[Completion] | None
-    why: str
-    wait: float | None
-
-
-def failure(why: str) -> Completion:
-    """A call that has no answer."""
-    return Completion(why, "error", Usage(0, 0))
+# HTTP 403 is mostly the account's, for every call; that of a moderation is one prompt's.
+_MODERATED = re.compile(r"moderat|flagged|content.?(?:filter|policy)|safety", re.I)
 
 
 async def attempt(terms: Terms, dialect: Dialect, endpoint: Endpoint, request: Request, seed: int,
@@ -77,75 +54,57 @@ async def attempt(terms: Terms, dialect: Dialect, endpoint: Endpoint, request: R
     try:
         async with asyncio.timeout(terms.timeout_s):
             reply = await endpoint.client.post(PATHS[raw], body=body, cast_to=object)
-        endpoint.answered()
-        if isinstance(reply, str):
-            reply = json.loads(reply)  # a gateway that calls its JSON something else
-        choices = reply.get("choices")
-        if not choices:
-            return Outcome(None, "an answer without choices", 0.0)
-        choices = choices[:draws]
-        if not same_model(terms.model, reply.get("model")):
-            return Outcome(None, f"answered by the model {excerpt(str(reply['model']))}", 0.0)
-        read = [
-            read_answer(choice, usage, config)
-            for choice, usage in zip(choices, shares(reply.get("usage"), len(choices)), strict=True)
-        ]
-        if config.logprobs:
-            # An answer without text has none anywhere; once there were some, the server gives them.
-            dialect.has_logprobs |= any(a.logprobs for a in read)
-            if not dialect.has_logprobs and any(
-                a.text and a.finish_reason != "error" for a in read
-            ):
-                raise NoLogprobs("answers without log-probabilities")
-        done = [replace(answer, text=terms.scrubbed(answer.text)) for answer in read]
-        if len(done) < settings.get("n", 1) and not dialect.one_draw:
-            dialect.one_draw = True
-            tell(f"{endpoint.url}: gives one draw a request, whatever n is")
-        return Outcome(done, "", 0.0)
-    except TimeoutError:
-        return Outcome(None, f"no answer in {terms.timeout_s:g} s", 0.0)
     except openai.APIStatusError as error:
+        found = _refusal(terms, dialect, endpoint, error, settings, draws)
+    except (TimeoutError, openai.APIConnectionError) as error:
+        found = _lost(terms, error)
+    except (openai.APIError, ValueError, RecursionError) as error:
+        found = Outcome(None, f"unreadable answer ({terms.without_key(error)})")
+    else:
+        found = read_reply(terms, dialect, reply, settings.get("n", 1), config)
+    if found.kind == "unreachable":
+        endpoint.failed()
+    elif found.done is None and found.kind != "learned":
+        endpoint.refused(found.wait)
+    else:
         endpoint.answered()
-        return _refusal(terms, dialect, endpoint, error, settings, draws, tell)
-    except openai.APIConnectionError as error:
-        cause = error.__cause__ or error
+    for note in found.notes:
+        tell(f"{endpoint.url}: {note}")
+    return found
+
+
+def _lost(terms: Terms, error: Exception) -> Outcome:
+    """What it means that there is no reply."""
+    import openai
+
+    cause = error.__cause__ or error
+    if isinstance(error, openai.APIConnectionError):
         if _never_connected(cause):
-            endpoint.failed()
-            return Outcome(None, terms.without_key(cause), None)
-        if isinstance(error, openai.APITimeoutError):
-            return Outcome(None, f"no answer in {terms.timeout_s:g} s", 0.0)
-        return Outcome(None, f"connection lost ({type(cause).__name__})", 0.0)
-    except (Unusable, openai.APIError, ValueError, TypeError, LookupError, AttributeError) as error:
-        return Outcome(None, f"unreadable answer ({terms.without_key(error)})", 0.0)
+            return Outcome(None, terms.without_key(cause), "unreachable")
+        if not isinstance(error, openai.APITimeoutError):
+            return Outcome(None, f"connection lost ({type(cause).__name__})")
+    return Outcome(None, f"no answer in {terms.timeout_s:g} s")
 
 
 def _refusal(terms: Terms, dialect: Dialect, endpoint: Endpoint, error: Any,
-             settings: dict[str, Any], draws: int,
-             tell: Callable[[str], None]) -> Outcome:  # fmt: skip
+             settings: dict[str, Any], draws: int) -> Outcome:  # fmt: skip
     """What an answer means that is an HTTP error."""
-    status, said = error.status_code, terms.without_key(error.message)
-    why = f"HTTP {status}: {said}"
-    if status in (401, 403) or error.code == "insufficient_quota":
+    status, said = error.status_code, str(error.message)
+    why = f"HTTP {status}: {terms.without_key(said)}"
+    barred = status == 403 and not dialect.answered and not _MODERATED.search(said)
+    if status in (401, 402) or barred or error.code == "insufficient_quota":
         raise key_refused(terms, endpoint, error)
     if status in (408, 409, 425, 429) or status >= 500:
-        order = _retry_after(error.response.headers)
-        if order > LONGEST_ORDER_S:
-            raise SrlmError(
-                f"{endpoint.url}: asks to wait {order:.0f} s ({why}); "
-                "run the same command again later"
-            )
-        return Outcome(None, why, order)
-    if status in (400, 422) and (
-        learned := dialect.learn(settings, error.param, str(error.message))
-    ):
-        tell(f"{endpoint.url}: {learned}")
-        return Outcome(None, why, AT_ONCE_S)
+        kind: Kind = "away" if status in (502, 503, 504) else "failed"
+        return Outcome(None, why, kind, wait=_retry_after(error.response.headers))
+    if status in (400, 422) and (learned := dialect.learn(settings, error.param, said)):
+        return Outcome(None, why, "learned", notes=(learned,))
     if status == 404:
         raise SrlmError(
             f"{endpoint.url}: model {terms.model!r} or its path is not there ({why}); "
             "check engine.base_url (it ends with /v1) and the model's name"
         )
-    return Outcome([failure(why)] * draws, why, 0.0)
+    return Outcome([failure(terms, why)] * draws)
 
 
 def _never_connected(error: BaseException) -> bool:
@@ -158,10 +117,20 @@ def _never_connected(error: BaseException) -> bool:
 
 
 def _retry_after(headers: Any) -> float:
-    """Seconds that a server asks to wait, 0 where it does not say."""
+    """Seconds that a server asks to wait, 0 where it does not say; it says a number or a date."""
     for name, each in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return max(0.0, float(headers[name]) * each)
-        except (KeyError, ValueError):
+        said = headers.get(name)
+        if said is None:
             continue
+        try:
+            return max(0.0, float(said) * each)
+        except ValueError:
+            pass
+        try:
+            date = parsedate_to_datetime(said)
+        except ValueError:
+            continue
+        return max(
+            0.0, (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+        )
     return 0.0

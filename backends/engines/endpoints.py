@@ -12,6 +12,8 @@ from backends.engines.limits import PerMinute
 from results.errors import SrlmError
 from results.text import excerpt
 
+ILL = 3  # refusals in a row after which an endpoint rests
+
 
 @dataclass
 class Terms:
@@ -29,6 +31,7 @@ class Terms:
     tokens: PerMinute
     draws: int
     extra: dict[str, Any]
+    answers_as: str | None = None
     probed: bool = False
 
     def without_key(self, text: object) -> str:
@@ -41,7 +44,9 @@ class Terms:
 
 
 class Endpoint:
-    """One address and what it carries."""
+    """One address and what it carries. ``answering``: its last reply was an answer; one that
+    refuses again and again, or asks to be left alone, rests while others take the calls.
+    """
 
     def __init__(self, url: str, client: Any, slots: int) -> None:
         self.url, self.client = url, client
@@ -49,16 +54,64 @@ class Endpoint:
         self.load = 0
         self.down_since: float | None = None
         self.closed_until = 0.0
+        self.answering = False
+        self.refusals = 0  # since the last answer
+        self.refused_since = 0.0
+        self.resting_until = 0.0
 
     def failed(self) -> None:
         """No connection: leave it alone for a while, longer each time."""
         now = time.monotonic()
         self.down_since = self.down_since or now
-        self.closed_until = now + min(5.0, max(0.2, (now - self.down_since) / 2))
+        self.answering = False
+        self.closed_until = now + _longer(now - self.down_since)
+
+    def refused(self, order: float = 0.0) -> None:
+        """There is a connection and no answer: it is busy (and asks to wait ``order`` seconds),
+        or what is behind it is ill.
+        """
+        now = time.monotonic()
+        self.down_since = None
+        self.answering = False
+        self.refused_since = self.refused_since if self.refusals else now
+        self.refusals += 1
+        if order or self.ill:
+            self.rest(order)
+
+    @property
+    def ill(self) -> bool:
+        """Whether it gave several refusals and no answer between them."""
+        return self.refusals >= ILL
+
+    @property
+    def free(self) -> bool:
+        """Whether calls may go to it: it has a connection and does not rest."""
+        return max(self.closed_until, self.resting_until) <= time.monotonic()
+
+    def rest(self, order: float = 0.0) -> None:
+        """Gives it no call for ``order`` seconds, or for a while that gets longer each time."""
+        now = time.monotonic()
+        until = now + (order or _longer(now - self.refused_since))
+        self.resting_until = max(self.resting_until, until)
 
     def answered(self) -> None:
-        """There is a connection."""
+        """It takes calls and answers them."""
         self.down_since = None
+        self.answering = True
+        if self.ill:
+            self.resting_until = 0.0
+        self.refusals = 0
+
+
+def _longer(seconds: float) -> float:
+    """How long an endpoint is left alone that has given nothing for ``seconds``."""
+    return min(5.0, max(0.2, seconds / 2))
+
+
+def fit_for_calls(endpoints: list[Endpoint]) -> list[Endpoint]:
+    """Those with a connection, and of them those that do not rest, if there are any."""
+    now = time.monotonic()
+    return [e for e in endpoints if e.free] or [e for e in endpoints if e.closed_until <= now]
 
 
 async def check_model(terms: Terms, endpoints: list[Endpoint]) -> None:
@@ -76,9 +129,8 @@ async def check_model(terms: Terms, endpoints: list[Endpoint]) -> None:
         asked = terms.model
         # Servers that load what is asked for list what they have, not what they could have.
         if listed and asked not in listed and "/" not in asked:
-            raise SrlmError(
-                f"{endpoint.url}: no model {asked!r}; it serves {', '.join(sorted(listed)[:8])}"
-            )
+            names = terms.without_key(", ".join(sorted(listed)[:8]))
+            raise SrlmError(f"{endpoint.url}: no model {asked!r}; it serves {names}")
 
 
 def key_refused(terms: Terms, endpoint: Endpoint, error: Any) -> SrlmError:

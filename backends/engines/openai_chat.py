@@ -41,6 +41,7 @@ class OpenAIEngine:
         draws_per_request: draws of one prompt that are asked for together (``n``).
         batch: hand all calls in at the provider's batch endpoint: about half the price, done
             within a day; a run that was interrupted picks its batches up.
+        answers_as: what the server calls this model in its answers, where that is another name.
         extra_body: what else every request says, for settings of one server alone.
     """
 
@@ -57,6 +58,7 @@ class OpenAIEngine:
         tokens_per_minute: Annotated[int, Field(ge=1)] | None = None,
         draws_per_request: Annotated[int, Field(ge=1)] = 1,
         batch: bool = False,
+        answers_as: str | None = None,
         extra_body: dict[str, Any] | None = None,
     ) -> None:
         require(("openai", "aiohttp"), "engine 'openai'", OPENAI_EXTRA)
@@ -89,6 +91,7 @@ class OpenAIEngine:
             tokens=PerMinute(tokens_per_minute),
             draws=draws_per_request,
             extra=extra_body or {},
+            answers_as=answers_as,
         )
         self._dialect = Dialect()
         self._batch = batch

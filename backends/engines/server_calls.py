@@ -15,29 +15,38 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from backends.engines.attempt import attempt, failure
+from backends.engines.attempt import attempt
 from backends.engines.dialect import Dialect, NoLogprobs
 from backends.engines.endpoints import (
     Endpoint,
     Terms,
     check_model,
+    fit_for_calls,
     give_up_when_all_are_down,
     no_logprobs,
 )
-from backends.engines.engine import Completion, GenerateConfig, Request
+from backends.engines.engine import Completion, GenerateConfig, Request, Usage
+from backends.engines.reply import Outcome, failure
+from results.errors import SrlmError
 
 FIRST_WAIT_S, GROWTH, LONGEST_WAIT_S = 0.25, 1.5, 30.0  # between attempts, before jitter
-HEAD_START_S = 0.1  # of the first call: a refusal of a setting mostly comes within it
+LONGEST_ORDER_S = 600.0  # a longer retry-after is a refusal
+DISCARDED = 5  # answers of one call that cannot be used: each may be on the bill
+LESSONS = 8  # requests of one call that may be refused for a setting, each for another
+HEAD_START_S = 0.35  # of the first call: a refusal of a setting mostly comes within it
 MOMENT_S = 0.02  # answers of this time are stored together; nobody sees them before
 STOP_GRACE_S = 30.0  # for calls under way when the run is interrupted
 
 
 class ServerCalls:
-    """A flight of calls (see ``engine.Flight``)."""
+    """A flight of calls (see ``engine.Flight``). ``discarded``: tokens of answers, so far, that
+    are not among those given out and may be on the bill.
+    """
 
     def __init__(self, terms: Terms, dialect: Dialect, requests: Sequence[Request],
                  seeds: Sequence[int], config: GenerateConfig) -> None:  # fmt: skip
         self.retried = 0
+        self.discarded = Usage(0, 0)
         self.notes: list[str] = []
         self._told: list[str] = []
         self._taken: list[tuple[int, Completion]] = []
@@ -148,17 +157,7 @@ class ServerCalls:
         count = min(2 * self._terms.max_concurrency * len(endpoints), len(todo))
         workers = [asyncio.create_task(work())]
         if not self._terms.probed:
-            # The first call goes ahead: what the server refuses is found out once. Whether it
-            # gives log-probabilities only its answer tells.
-            ahead = asyncio.create_task(first.wait())
-            await asyncio.wait(
-                [*workers, ahead],
-                timeout=None if self._config.logprobs else HEAD_START_S,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            ahead.cancel()
-            if workers[0].done():
-                workers[0].result()  # an error of the first call would be that of all
+            await self._head_start(workers[0], first)
             self._terms.probed = True
         workers += [asyncio.create_task(work()) for _ in range(count - 1)]
         watch = asyncio.create_task(self._grace(workers))
@@ -175,6 +174,24 @@ class ServerCalls:
             raise
         finally:
             watch.cancel()
+
+    async def _head_start(self, worker: asyncio.Task[None], first: asyncio.Event) -> None:
+        """Lets the first call go ahead for a while, anew after everything that it teaches: what
+        the server refuses is found out once. Whether it gives log-probabilities only its answer
+        tells.
+        """
+        ahead = asyncio.create_task(first.wait())
+        known = -1
+        while known < self._dialect.lessons and not first.is_set() and not worker.done():
+            known = self._dialect.lessons
+            await asyncio.wait(
+                [worker, ahead],
+                timeout=None if self._config.logprobs else HEAD_START_S,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        ahead.cancel()
+        if worker.done():
+            worker.result()  # an error of the first call would be that of all
 
     def _units(self) -> list[list[int]]:
         """Positions of what is asked for together: draws of one prompt, as many as may be."""
@@ -196,9 +213,10 @@ class ServerCalls:
         """One request until it has an answer or may not be tried again; null when dropped.
         Completions of the first positions of ``unit``, one at least.
         """
-        attempts = 0
+        attempts = discarded = lessons = 0
+        last: Endpoint | None = None
         while True:
-            endpoint = await self._endpoint(endpoints)
+            endpoint = await self._endpoint(endpoints, last)
             if endpoint is None:
                 return None
             try:
@@ -211,42 +229,68 @@ class ServerCalls:
             finally:
                 endpoint.load -= 1
                 endpoint.slots.release()
+            self._discard(found.usage)
             if found.done is not None:
                 return found.done
-            if found.wait is None:  # the server is away: that is not this call's fault
+            if found.kind == "unreachable":  # that is not this call's fault
                 self._tell(
                     f"{endpoint.url}: no connection; it is tried for "
                     f"{self._terms.down_timeout_s:g} s (down_timeout_s)"
                 )
                 give_up_when_all_are_down(self._terms, endpoints, found.why)
-            elif attempts == self._terms.max_retries:
-                why = f"{attempts + 1} attempts, the last: {found.why}"
-                return [failure(why)] * len(unit)
-            else:
-                attempts += 1
-                self.retried += 1
-                longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * GROWTH ** min(attempts - 1, 20))
-                if not await self._pause(found.wait or longest * random.uniform(0.5, 1.0)):
-                    return None
+                continue
+            self.retried += 1
+            if found.kind == "learned" and lessons < LESSONS:  # nor is this
+                lessons += 1
+                continue
+            last = endpoint
+            others = [e for e in endpoints if e is not endpoint]
+            answering = any(e.answering for e in others)
+            if answering and endpoint.ill:
+                self._tell(
+                    f"{endpoint.url}: refuses calls ({found.why.partition(':')[0]}); the other "
+                    "endpoints take them until it answers"
+                )
+            if answering and found.kind == "away":
+                continue
+            attempts += 1
+            discarded += found.kind == "discarded"
+            if attempts > self._terms.max_retries or discarded == DISCARDED:
+                self.retried -= 1
+                why = f"{attempts} attempts, the last: {found.why}"
+                return [failure(self._terms, why)] * len(unit)
+            wait = _wait(endpoint, found, attempts, any(e.free for e in others))
+            if not await self._pause(wait):
+                return None
 
-    async def _endpoint(self, endpoints: list[Endpoint]) -> Endpoint | None:
-        """A place at the endpoint that carries least; null when the run is being stopped."""
+    def _discard(self, usage: Usage) -> None:
+        """Counts tokens that were paid for in vain."""
+        before = self.discarded
+        self.discarded = Usage(
+            before.prompt_tokens + usage.prompt_tokens,
+            before.completion_tokens + usage.completion_tokens,
+        )
+
+    async def _endpoint(self, endpoints: list[Endpoint], last: Endpoint | None) -> Endpoint | None:
+        """A place at the endpoint that carries least, another than ``last`` where there is one;
+        null when the run is being stopped.
+        """
         while True:
-            now = time.monotonic()
-            open_ones = [e for e in endpoints if e.closed_until <= now]
-            if open_ones:
-                chosen = min(open_ones, key=lambda e: e.load)
+            fit = fit_for_calls(endpoints)
+            if fit:
+                chosen = min([e for e in fit if e is not last] or fit, key=lambda e: e.load)
+                trial = chosen.ill
+                if trial:
+                    chosen.rest()  # one call tries it, the others see what comes of that
                 chosen.load += 1
                 await chosen.slots.acquire()
-                if self._stopping.is_set():
-                    chosen.load -= 1
-                    chosen.slots.release()
-                    return None
-                if chosen.closed_until <= time.monotonic():
+                if not self._stopping.is_set() and (trial or chosen in fit_for_calls(endpoints)):
                     return chosen
                 chosen.load -= 1
                 chosen.slots.release()
-            elif not await self._pause(min(e.closed_until for e in endpoints) - now):
+                if self._stopping.is_set():
+                    return None
+            elif not await self._pause(min(e.closed_until for e in endpoints) - time.monotonic()):
                 return None
 
     async def _pause(self, seconds: float) -> bool:
@@ -264,3 +308,18 @@ class ServerCalls:
             self._told.append(line)
             self.notes.append(line)
             self._out.put(None)  # wakes who waits
+
+
+def _wait(endpoint: Endpoint, found: Outcome, attempts: int, elsewhere: bool) -> float:
+    """Seconds until the next attempt; an order to wait holds for the endpoint that gave it, and is
+    obeyed by nobody at once. Raises SrlmError where it is too long to be waited for.
+    """
+    if found.wait and not elsewhere:
+        if found.wait > LONGEST_ORDER_S:
+            raise SrlmError(
+                f"{endpoint.url}: asks to wait {found.wait:.0f} s ({found.why}); "
+                "run the same command again later"
+            )
+        return found.wait * random.uniform(1.0, 1.25)
+    longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * GROWTH ** min(attempts - 1, 20))
+    return longest * random.uniform(0.5, 1.0)

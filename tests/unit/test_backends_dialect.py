@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backends.engines.dialect import Unusable, read_answer, same_model, shares
+from backends.engines.dialect import Unusable, ending, read_answer, same_model, shares
 from backends.engines.engine import GenerateConfig, Usage
 
 
@@ -23,6 +23,7 @@ from backends.engines.engine import GenerateConfig, Usage
         ("gpt-x", "gpt-x-0613", True),
         ("gpt-x-latest", "gpt-x-2411", True),
         ("gpt-x", "vendor/gpt-x:free", True),
+        ("Vendor/GPT-x", "vendor/gpt-X-0613", True),
     ],
 )
 def test_which_names_are_the_same_model(asked: str, answered: str | None, same: bool) -> None:
@@ -44,9 +45,14 @@ def test_a_count_of_tokens_that_cannot_be_one_is_none(given: object) -> None:
         {"message": None, "finish_reason": "stop"},
         {"message": ["text"], "finish_reason": "stop"},
         {"message": {"content": ["text"]}, "finish_reason": "stop"},
-        {"message": {"content": "text"}},
+        {"message": {"content": [{"type": "text"}]}, "finish_reason": "stop"},
         {"message": {"content": "text"}, "finish_reason": ["stop"]},
+        {"message": {"content": "text"}, "finish_reason": "error"},
+        {"message": {"content": ""}},
         {"text": 7, "finish_reason": "stop"},
+        {"delta": {"content": "text"}, "finish_reason": "stop"},
+        {"finish_reason": "stop"},
+        *({"message": {"content": x}, "finish_reason": "stop"} for x in (0, False, {})),
     ],
 )
 def test_a_choice_of_another_form_is_unusable(choice: object) -> None:
@@ -62,6 +68,20 @@ def test_a_choice_of_another_form_is_unusable(choice: object) -> None:
         ({"message": {"content": None}}, ""),
         ({"message": {"reasoning_content": "Hm."}}, ""),
         ({"message": {"content": "<think>Hm.</think>Good."}}, "Good."),
+        ({"message": None, "text": "Good."}, "Good."),
+        (
+            {
+                "message": {
+                    "content": [
+                        {"type": "text", "text": "Go"},
+                        {"type": "thinking"},
+                        {"type": "text", "text": "od."},
+                    ]
+                }
+            },
+            "Good.",
+        ),
+        ({"message": {"content": None, "refusal": "I will not."}}, "I will not."),
     ],
 )
 def test_the_text_of_a_choice(choice: dict[str, object], text: str) -> None:
@@ -70,8 +90,24 @@ def test_the_text_of_a_choice(choice: dict[str, object], text: str) -> None:
     assert (done.text, done.finish_reason) == (text, "stop")
 
 
-@pytest.mark.parametrize("given", [[1], {"content": [{"token": "a"}]}, {"content": [7]}, 5])
-def test_log_probabilities_of_another_form_raise_what_a_call_catches(given: object) -> None:
-    choice = {"message": {"content": "a"}, "finish_reason": "stop", "logprobs": given}
-    with pytest.raises((ValueError, TypeError, LookupError, AttributeError)):
-        read_answer(choice, Usage(1, 1), GenerateConfig(max_tokens=8, logprobs=5))
+def test_reasoning_may_be_counted_in_the_total_alone() -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 1015}
+    assert shares(usage, 1) == [Usage(10, 1005)]
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        *((x, "stop") for x in ("eos", "eos_token", "stop_sequence", "end_turn", "tool_calls")),
+        *((x, "length") for x in ("max_tokens", "model_length", "MAX_TOKENS")),
+        ("content_filter: hate", "error"),
+        (None, "stop"),
+        ("finished", "stop"),
+    ],
+)
+def test_how_servers_name_the_end_of_an_answer(said: str | None, reason: str) -> None:
+    choice = {"message": {"content": "Good."}, "finish_reason": said}
+    config = GenerateConfig(max_tokens=8)
+    assert read_answer(choice, Usage(1, 3), config).finish_reason == reason
+    if ending(said) is None:  # then all tokens mean that it was cut
+        assert read_answer(choice, Usage(1, 8), config).finish_reason == "length"
