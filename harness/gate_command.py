@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from results.records import GateDecision, RuleResult
+    from results.records import GateDecision
 
 HELD = 3
 
@@ -95,33 +95,27 @@ def _page(decision: GateDecision) -> RenderableType:
     from rich.text import Text
 
     from harness.judge_tables import table
+    from results.figures import cell, heading, number
     from results.sequential import GUARANTEE
     from results.text import one_line
 
-    head = ["rule", "metric", "value [low, high]", "threshold", "read", ""]
+    head = ["metric", "rule", "value [low, high]", "read", ""]
     rows = [
-        [r.rule, r.metric, _figure(r), f"{r.threshold:g}", f"{r.n_used} of {r.of}", _word(r)]
+        [
+            heading(r.metric),
+            f"{r.rule} {number(r.metric, r.threshold)}",
+            cell(r.metric, {"value": r.value, "low": r.low, "high": r.high}),
+            f"{r.n_used} of {r.of}",
+            r.outcome or ("passed" if r.passed else "not passed"),
+        ]
         for r in decision.rules
     ]
+    sequential = any(r.sequential for r in decision.rules)
     passed = sum(r.passed for r in decision.rules)
-    title = f"{decision.decision}: {passed} of {len(decision.rules)} rules passed"
+    title = f"{decision.decision}{', sequential' if sequential else ''}: "
+    title += f"{passed} of {len(decision.rules)} rules passed"
     parts: list[RenderableType] = [Text(title, style="bold"), table(head, rows)]
     parts += [Text(one_line(r.reason), style="dim") for r in decision.rules]
-    if any(r.sequential for r in decision.rules):
+    if sequential:
         parts.append(Text(GUARANTEE, style="dim"))
     return Group(*parts)
-
-
-def _figure(result: RuleResult) -> str:
-    from results.figures import NULL
-
-    if result.value is None or result.low is None or result.high is None:
-        return NULL
-    return f"{result.value:.3f} [{result.low:.3f}, {result.high:.3f}]"
-
-
-def _word(result: RuleResult) -> str:
-    """passed, failed, inconclusive; and whether the values were read in part only."""
-    word = result.outcome or ("passed" if result.passed else "not passed")
-    part = result.sequential and result.n_used < result.of
-    return f"{word}, sequential" if part else word

@@ -9,7 +9,7 @@ threshold, the other that it is below; who gets rich is right. Waudby-Smith and 
 
 Each gambler splits his capital over ``ALTERNATIVES`` beliefs about the mean, evenly spaced between
 the threshold and the end of the range, and each part takes the stake that is best for values of 0
-and 1: then the whole is the mean of likelihood ratios. ``docs/gates.md`` has what else was tried.
+and 1: then the whole is a mean of likelihood ratios. ``docs/gates.md`` has what else was tried.
 
 With a forecast of each value the bet is on the value minus the price of its prompt, where the
 prices of all prompts left have the mean m_t: a control variate whose mean is known exactly.
@@ -30,7 +30,7 @@ from results.forecast import Forecast
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-ALTERNATIVES = 16
+ALTERNATIVES = 16  # beliefs of a gambler
 TINY = 1e-12  # of a mean: sums of values that are equal on paper differ by less
 
 

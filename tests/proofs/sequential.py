@@ -113,15 +113,13 @@ def table(orders: int) -> bool:
 
 
 def populations(size: int, rng: np.random.Generator) -> dict[str, Array]:
-    """Finite sets of values in 0..1, each with a mean that is a threshold to the last digit."""
+    """Finite sets of values in 0..1, by name; ``size`` is a multiple of 20."""
     skew = np.round(rng.beta(0.1, 0.6, size), 6)
     return {
         "0 or 1, mean .1": (np.arange(size) < size // 10).astype(float),
         "0 or 1, mean .5": (np.arange(size) < size // 2).astype(float),
         f"preferences, mean {skew.mean():.3f}": skew,
-        "differences -1, 0, 1, mean 0": (rng.permutation(np.arange(size) % 4 % 3 - 1) + 1) / 2
-        if size % 4 == 0
-        else np.full(size, 0.5),
+        "differences -1, 0, 1, mean 0": np.array([0.0, 0.5, 0.5, 1.0])[np.arange(size) % 4],
     }
 
 
