@@ -12,7 +12,7 @@ from typing import Any
 from backends.engines.dialect import Dialect, prompt_fields
 from backends.engines.endpoints import Endpoint, Terms, key_refused
 from backends.engines.engine import GenerateConfig, Request
-from backends.engines.reply import Kind, Outcome, failure, read_reply
+from backends.engines.reply import Kind, Outcome, count_stranger, failure, read_reply
 from results.errors import SrlmError
 
 CHARACTERS_A_TOKEN = 4  # estimate, for the limit of tokens alone
@@ -62,6 +62,8 @@ async def attempt(terms: Terms, dialect: Dialect, endpoint: Endpoint, request: R
         found = Outcome(None, f"unreadable answer ({terms.without_key(error)})")
     else:
         found = read_reply(terms, dialect, reply, settings.get("n", 1), config)
+        if found.stranger is not None:
+            count_stranger(terms, dialect, found.stranger)
     if found.kind == "unreachable":
         endpoint.failed()
     elif found.done is None and found.kind != "learned":

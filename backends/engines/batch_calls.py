@@ -11,20 +11,11 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from backends.engines.attempt import failure
-from backends.engines.dialect import (
-    Dialect,
-    NoLogprobs,
-    Unusable,
-    prompt_fields,
-    read_answer,
-    same_model,
-    shares,
-)
+from backends.engines.dialect import Dialect, NoLogprobs, prompt_fields, shares
 from backends.engines.endpoints import Endpoint, Terms, no_logprobs
 from backends.engines.engine import Completion, Discarded, GenerateConfig, Request, Usage
 from backends.engines.provider_batches import OVER, ProviderBatches
-from results.text import excerpt
+from backends.engines.reply import failure, read_reply
 
 LINES, BYTES = 50_000, 180 << 20  # of one input file, a little under the providers' limits
 ROUNDS = 3  # calls that a batch did not answer are handed in again, so often altogether
@@ -84,7 +75,9 @@ class BatchCalls:
             jobs = []
             if not self._left:
                 return
-        yield [(i, failure(self._why.get(i, "not answered"))) for i in sorted(self._left)]
+        yield [
+            (i, failure(self._terms, self._why.get(i, "not answered"))) for i in sorted(self._left)
+        ]
 
     def stop(self) -> Group:
         """Batches go on at the provider; the same command picks them up."""
@@ -181,7 +174,7 @@ class BatchCalls:
                 at = f"{job.batch.id} {name}"
                 self.discarded.append(Discarded(line.paid, at, ended=not again))
                 if not again:
-                    found[i] = failure(line.why)
+                    found[i] = failure(self._terms, line.why)
         if without is not None and not self._dialect.has_logprobs and not again:
             terms = self._terms
             raise no_logprobs(terms, Endpoint(terms.urls[0], None, 1), without)
@@ -196,22 +189,23 @@ class BatchCalls:
             if status == 200:
                 return self._answer(body, _paid(row))
             return _Line(None, f"HTTP {status}: {self._refusal(i, row.get('error'), body)}")
-        except (Unusable, ValueError, TypeError, LookupError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
             said = self._terms.without_key(error)
             return _Line(None, f"unreadable answer ({said})", _paid(row))
 
     def _answer(self, body: Any, paid: Usage | None) -> _Line:
-        if not same_model(self._terms.model, body.get("model")):
-            by = self._terms.without_key(excerpt(str(body["model"])))
-            return _Line(None, f"answered by the model {by}", paid)
-        done = read_answer(body["choices"][0], paid or Usage(0, 0), self._config)
-        if done.finish_reason == "error":
-            return _Line(None, done.text, paid)
-        if self._config.logprobs:
-            self._dialect.has_logprobs |= bool(done.logprobs)
-            if done.text and not self._dialect.has_logprobs:
-                raise NoLogprobs("answers without log-probabilities")
-        return _Line(replace(done, text=self._terms.scrubbed(done.text)), paid=paid)
+        found = read_reply(self._terms, self._dialect, body, 1, self._config)
+        for note in found.notes:
+            self._note(note)
+        if found.done is None:
+            return _Line(None, found.why, paid)
+        (done,) = found.done
+        good = done.finish_reason != "error"
+        return _Line(done if good else None, "" if good else done.text, paid)
+
+    def _note(self, line: str) -> None:
+        if (note := f"{self._terms.urls[0]}: {line}") not in self.notes:
+            self.notes.append(note)
 
     def _refusal(self, i: int, error: Any, body: Any) -> str:
         """What a line says that was not answered; a setting that is refused is left out of the
@@ -225,8 +219,8 @@ class BatchCalls:
         raw = isinstance(self._requests[i].prompt, str)
         settings = self._dialect.settings(self._config, self._seeds[i], raw)
         learned = self._dialect.learn(settings, param, said)
-        if learned and (note := f"{self._terms.urls[0]}: {learned}") not in self.notes:
-            self.notes.append(note)
+        if learned:
+            self._note(learned)
         return said
 
 

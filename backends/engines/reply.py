@@ -41,7 +41,8 @@ class Outcome:
     though it may be on the bill; ``away``: a gateway without its server; ``unreachable``: nothing
     was asked; ``learned``: the next request will be another. ``wait``: seconds that the server
     asks to wait, 0 = it does not say. ``usage``: tokens of what was answered and is not in
-    ``done``. ``notes``: what the user should know, one line each.
+    ``done``. ``notes``: what the user should know, one line each. ``stranger``: the model that
+    answered, where it is another than the one asked.
     """
 
     done: list[Completion] | None
@@ -50,6 +51,7 @@ class Outcome:
     wait: float = 0.0
     usage: Usage = NOTHING
     notes: tuple[str, ...] = ()
+    stranger: str | None = None
 
 
 def failure(terms: Terms, why: str) -> Completion:
@@ -91,8 +93,8 @@ def _read(terms: Terms, dialect: Dialect, body: dict[str, Any], draws: int,
         raise Unusable(f"choices of type {type(choices).__name__}")
     name = body.get("model")
     if not any(same_model(asked, name) for asked in (terms.model, terms.answers_as) if asked):
-        _count_stranger(terms, dialect, str(name))
-        return _unused(terms, body, f"answered by the model {name}")
+        unused = _unused(terms, body, f"answered by the model {name}")
+        return replace(unused, stranger=str(name))
     dialect.answered = True
     choices = choices[:draws]
     each = shares(body.get("usage"), len(choices))
@@ -124,9 +126,10 @@ def _read(terms: Terms, dialect: Dialect, body: dict[str, Any], draws: int,
     return Outcome(kept, usage=_sum([c.usage for c in copies]), notes=tuple(notes))
 
 
-def _count_stranger(terms: Terms, dialect: Dialect, name: str) -> None:
-    """Counts an answer by another model. Raises SrlmError once it is clear that none will come by
-    the one that was asked: all of them would be paid for and thrown away.
+def count_stranger(terms: Terms, dialect: Dialect, name: str) -> None:
+    """Counts an answer by another model, while more can still be spared. Raises SrlmError once it
+    is clear that none will come by the one that was asked: all of them would be paid for and thrown
+    away.
     """
     strangers = dialect.strangers
     strangers[name] += 1

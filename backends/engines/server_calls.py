@@ -25,8 +25,8 @@ from backends.engines.endpoints import (
     give_up_when_all_are_down,
     no_logprobs,
 )
-from backends.engines.engine import Completion, GenerateConfig, Request, Usage
-from backends.engines.reply import Outcome, failure
+from backends.engines.engine import Completion, Discarded, GenerateConfig, Request, Usage
+from backends.engines.reply import NOTHING, Outcome, failure
 from results.errors import SrlmError
 
 FIRST_WAIT_S, GROWTH, LONGEST_WAIT_S = 0.25, 1.5, 30.0  # between attempts, before jitter
@@ -39,14 +39,14 @@ STOP_GRACE_S = 30.0  # for calls under way when the run is interrupted
 
 
 class ServerCalls:
-    """A flight of calls (see ``engine.Flight``). ``discarded``: tokens of answers, so far, that
-    are not among those given out and may be on the bill.
+    """A flight of calls (see ``engine.Flight``). ``discarded``: what was answered and is
+    not among the answers given out, though it may be on the bill.
     """
 
     def __init__(self, terms: Terms, dialect: Dialect, requests: Sequence[Request],
                  seeds: Sequence[int], config: GenerateConfig) -> None:  # fmt: skip
         self.retried = 0
-        self.discarded = Usage(0, 0)
+        self.discarded: list[Discarded] = []
         self.notes: list[str] = []
         self._told: list[str] = []
         self._taken: list[tuple[int, Completion]] = []
@@ -229,8 +229,9 @@ class ServerCalls:
             finally:
                 endpoint.load -= 1
                 endpoint.slots.release()
-            self._discard(found.usage)
             if found.done is not None:
+                if found.usage != NOTHING:
+                    self._discard(found.usage)
                 return found.done
             if found.kind == "unreachable":  # that is not this call's fault
                 self._tell(
@@ -255,7 +256,10 @@ class ServerCalls:
                 continue
             attempts += 1
             discarded += found.kind == "discarded"
-            if attempts > self._terms.max_retries or discarded == DISCARDED:
+            over = attempts > self._terms.max_retries or discarded == DISCARDED
+            if found.kind == "discarded":
+                self._discard(found.usage, over)
+            if over:
                 self.retried -= 1
                 why = f"{attempts} attempts, the last: {found.why}"
                 return [failure(self._terms, why)] * len(unit)
@@ -263,13 +267,10 @@ class ServerCalls:
             if not await self._pause(wait):
                 return None
 
-    def _discard(self, usage: Usage) -> None:
-        """Counts tokens that were paid for in vain."""
-        before = self.discarded
-        self.discarded = Usage(
-            before.prompt_tokens + usage.prompt_tokens,
-            before.completion_tokens + usage.completion_tokens,
-        )
+    def _discard(self, usage: Usage, ended: bool = False) -> None:
+        """Notes tokens that were paid for in vain; ``ended``: their call fails with them."""
+        self.discarded.append(Discarded(usage, ended=ended))
+        self._out.put(None)  # wakes who counts them against the budget
 
     async def _endpoint(self, endpoints: list[Endpoint], last: Endpoint | None) -> Endpoint | None:
         """A place at the endpoint that carries least, another than ``last`` where there is one;

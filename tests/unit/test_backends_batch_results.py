@@ -112,14 +112,18 @@ def test_a_result_file_that_is_cut_short_lacks_its_last_line_alone(cache: CallCa
 
 
 def test_the_key_is_in_no_reason(cache: CallCache) -> None:
-    def ended_by_key(rows: Rows) -> Rows:
-        for row in rows:
-            row["response"]["body"]["choices"][0]["finish_reason"] = KEY
+    told: list[str] = []
+
+    def by_the_key(rows: Rows) -> Rows:
+        rows[0]["response"]["body"]["model"] = f"for {KEY}"
+        rows[1]["response"]["body"]["choices"][0]["finish_reason"] = KEY
         return rows
 
-    with odd(ended_by_key) as server:
-        (answer,) = all_of(batched(server, cache), 1)
-    assert answer.completion.text == "unreadable answer (finish_reason '***')"
+    with odd(by_the_key) as server:
+        first, second = all_of(batched(server, cache, on_note=told.append), 2)
+    assert first.completion.text == "answered by the model for ***"
+    assert second.completion.finish_reason == "stop"
+    assert any("'***'" in line for line in told) and KEY not in "".join(told)
 
 
 def test_another_model_s_answers_are_not_taken_and_counted_once(tmp_path: Path) -> None:

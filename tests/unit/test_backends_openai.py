@@ -14,7 +14,7 @@ import pytest
 
 from backends.collect import collect
 from backends.engines.caller import Answer, BudgetReached, Caller
-from backends.engines.engine import GenerateConfig, Request, Usage
+from backends.engines.engine import Discarded, GenerateConfig, Request, Usage
 from backends.engines.limits import PerMinute
 from backends.engines.openai_chat import OpenAIEngine
 from backends.prices import Price
@@ -248,7 +248,8 @@ def test_an_answer_that_can_never_be_used_is_not_paid_for_to_the_end() -> None:
         flight.stop()
         assert found[1].text == "5 attempts, the last: answered by the model for ***"
         assert len(server.bodies) == 6
-        assert flight.discarded == Usage(5 * 7, 5 * 5)
+        last = Discarded(Usage(7, 5), ended=True)
+        assert flight.discarded == [Discarded(Usage(7, 5))] * 4 + [last]
 
 
 def test_an_end_that_is_not_known_is_said_once() -> None:
