@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .PHONY: setup run test test-loop test-parts check bench engines served served-benchmarks seeds control kills m0 coverage published \
-	parse-corpus real-judge own-model families beyond-three audit alarms
+	parse-corpus real-judge own-model families beyond-three audit alarms gates
 
 # Installed anew only when the project file changed.
 .venv/.done: pyproject.toml
@@ -81,6 +81,10 @@ alarms: setup
 coverage: setup
 	$(BIN)/python -m tests.proofs.coverage
 	$(BIN)/python -m tests.proofs.prediction_powered
+
+# Sequential gates: what they save (needs the real data) and how often they err.
+gates: setup
+	$(BIN)/python -m tests.proofs.sequential
 
 # These need the real data, SRLM_REAL_DATA.
 own-model: setup

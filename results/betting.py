@@ -7,9 +7,9 @@ most, at any time at all (Ville's inequality). One gambler bets that the mean is
 threshold, the other that it is below; who gets rich is right. Waudby-Smith and Ramdas 2020
 (arXiv 2006.04347; without replacement) and 2023 (arXiv 2010.09686; the bets).
 
-Each gambler splits his capital over ``ALTERNATIVES`` beliefs about the mean, evenly spaced between
-the threshold and the end of the range, and each part takes the stake that is best for values of 0
-and 1: then the whole is a mean of likelihood ratios. ``docs/gates.md`` has what else was tried.
+Each gambler splits his capital over beliefs about the mean between the threshold and the end of
+the range, and each part takes the stake that is best for values of 0 and 1: then the whole is a
+mean of likelihood ratios. ``docs/gates.md`` has what else was tried.
 
 With a forecast of each value the bet is on the value minus the price of its prompt, where the
 prices of all prompts left have the mean m_t: a control variate whose mean is known exactly.
@@ -30,7 +30,13 @@ from results.forecast import Forecast
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-ALTERNATIVES = 16  # beliefs of a gambler
+# The beliefs of a gambler, as shares of the way from the threshold to the end of the range, and the
+# width that each one stands for: even steps, and at the threshold ever smaller ones, for what only
+# a good predictor tells apart. A belief weighs its width times the root of its distance, for what
+# is far soon gets rich, and most models are far from a threshold.
+EVEN, NEAR = 16, 4
+FAR = np.concatenate([(np.arange(EVEN) + 0.5) / EVEN, 0.5 ** np.arange(1, NEAR + 1) / (2 * EVEN)])
+WIDTH = np.concatenate([np.full(EVEN, 1 / EVEN), FAR[EVEN:]])
 TINY = 1e-12  # of a mean: sums of values that are equal on paper differ by less
 
 
@@ -65,11 +71,9 @@ class Capital:
         self.total = np.zeros(len(thresholds))
         self.thresholds = np.asarray(thresholds, dtype=np.float64)
         self.forecast = forecast
-        far = (np.arange(ALTERNATIVES) + 0.5) / ALTERNATIVES
-        # More on what is far from the threshold: that is what soon gets rich, and most models are.
-        weights = np.sqrt(far) / np.sqrt(far).sum()
+        weights = np.sqrt(FAR) * WIDTH / (np.sqrt(FAR) * WIDTH).sum()
         above, below = 1 - self.thresholds, -self.thresholds
-        self._beliefs = [self.thresholds[:, None] + far * end[:, None] for end in (above, below)]
+        self._beliefs = [self.thresholds[:, None] + FAR * end[:, None] for end in (above, below)]
         self._parts = [np.tile(weights, (len(thresholds), 1)) for _ in range(2)]
 
     @property

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 CLIP = 0.02  # predictions are pulled in from 0 and 1 so far: no predictor is certain
 TRUST, DOUBT = 0.75, 0.5  # mean and standard deviation of the slopes' sum and of each, before
+NEWTON, CLOSE = 30, 1e-6  # steps at most, and the gap that ends them; what is left is made up for
 WIDE = 3.0  # standard deviation of the intercept before
 
 
@@ -37,15 +38,17 @@ class Forecast:
         """(B, prompts left): the forecasts, all shifted on the logit scale to the mean ``fair``."""
         left = self._features[:, self._drawn :, 1:]
         logits = np.einsum("bnk,bk->bn", left, self._slopes[:, 1:])
-        first = self._shift is None
         shift = np.log(fair / (1 - fair)) if self._shift is None else self._shift
-        for _ in range(30 if first else 3):  # Newton, from where the last draw ended
+        for _ in range(NEWTON):  # from where the last draw ended, so mostly two or three
             shares = _sigmoid(logits + shift[:, None])
+            gap = shares.mean(axis=1) - fair
+            if np.abs(gap).max(initial=0.0) < CLOSE:
+                break
             slope = np.maximum((shares * (1 - shares)).mean(axis=1), 1e-6)
-            shift = shift - np.clip((shares.mean(axis=1) - fair) / slope, -1, 1)
+            shift = shift - np.clip(gap / slope, -1, 1)
         self._shift = shift
         shares = _sigmoid(logits + shift[:, None])
-        # What Newton left over: the mean must be right to the last digit.
+        # The mean must be right to the last digit.
         return np.asarray(shares + (fair - shares.mean(axis=1))[:, None])
 
     def learn(self, values: Array) -> None:
