@@ -18,16 +18,22 @@ def add(commands: Any) -> None:
     """Adds ``gate`` to the command line."""
     command = commands.add_parser(
         "gate",
-        help="decide on a model by rules, from files",
+        help="decide on a model by rules, from files; or make a run's decisions again",
         description="Applies a file of rules to the figures of a model. FILE is a metrics JSON, an "
-        "evaluation folder of a run, AlpacaEval annotations, or JSON Lines of "
-        '{"prompt_id", "value"} with values in 0..1. Calls no model.',
-        epilog="exit codes: 0 promoted, 1 error, 2 usage, 3 held",
+        "evaluation folder of a run, AlpacaEval annotations, JSON Lines of "
+        '{"prompt_id", "value"} with values in 0..1, or paper:M1, paper:M2, paper:M3, what Yuan '
+        "et al. published. With RUN: makes every decision of the run again from its records. Calls "
+        "no model.",
+        epilog="exit codes: 0 promoted, 1 error, or a decision of RUN comes out otherwise, 2 "
+        "usage, 3 held",
     )
-    command.add_argument("--rules", required=True, type=Path, metavar="FILE", help="YAML")
-    command.add_argument("--candidate", required=True, type=Path, metavar="FILE")
+    command.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a run folder, alone")
     command.add_argument(
-        "--incumbent", type=Path, metavar="FILE", help="the champion, for improves, no_regression"
+        "--rules", type=Path, metavar="FILE", help="YAML (with paper: the shipped ones)"
+    )
+    command.add_argument("--candidate", metavar="FILE")
+    command.add_argument(
+        "--incumbent", metavar="FILE", help="the champion, for improves, no_regression"
     )
     command.add_argument(
         "--sequential",
@@ -45,14 +51,50 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--at-most", type=int, metavar="N", help="with --sequential: values to read"
     )
+    command.add_argument("--junit", type=Path, metavar="FILE", help="JUnit XML, one case a rule")
+    command.add_argument("--summary", type=Path, metavar="FILE", help="Markdown")
     command.add_argument("--json", action="store_true", help="one JSON document on stdout")
     command.set_defaults(do=_gate)
 
 
 def _gate(arguments: argparse.Namespace) -> int:
+    from results.errors import UsageError
+
+    if arguments.run is not None:
+        return _replay(arguments)
+    if arguments.candidate is None:
+        raise UsageError(
+            "gate: expected --rules FILE --candidate FILE, or a run folder whose decisions are "
+            "made again"
+        )
+    decision = _decide(arguments)
+    _write(arguments, decision)
+    show(decision, arguments.json)
+    return 0 if decision.decision == "promote" else HELD
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    """The decisions of a run made again."""
+    from harness.replay import agreed, replay, show
+    from results.errors import UsageError
+
+    for name in ("rules", "candidate", "incumbent", "sequential", "predictor", "at_most", "junit",
+                 "summary"):  # fmt: skip
+        if getattr(arguments, name):
+            raise UsageError(
+                f"gate: --{name.replace('_', '-')} goes with --candidate, and {arguments.run} is a "
+                "run whose decisions are made again; leave one of them out"
+            )
+    found = replay(arguments.run)
+    show(found, arguments.json)
+    return 0 if agreed(found) else 1
+
+
+def _decide(arguments: argparse.Namespace) -> GateDecision:
     from harness.gate_config import Rule
     from harness.gate_files import decide_given, decide_sequentially
     from harness.gate_inputs import read_given
+    from harness.paper_gate import is_paper, paper_decision
     from harness.recipe import read_rules_file
     from results.errors import UsageError
 
@@ -62,19 +104,36 @@ def _gate(arguments: argparse.Namespace) -> int:
         raise UsageError(f"gate: --at-most {arguments.at_most}, expected a number from 1")
     if arguments.seed < 0:
         raise UsageError(f"gate: --seed {arguments.seed}, expected a number from 0")
-    rules = [Rule.model_validate(rule) for rule in read_rules_file(arguments.rules)]
+    rules = None
+    if arguments.rules is not None:
+        rules = [Rule.model_validate(rule) for rule in read_rules_file(arguments.rules)]
+    names = [name for name in (arguments.candidate, arguments.incumbent) if name is not None]
+    if any(map(is_paper, names)):
+        if arguments.sequential:
+            raise UsageError("gate: paper:... has no values per prompt; leave out --sequential")
+        return paper_decision(arguments.candidate, arguments.incumbent, rules)
+    if rules is None:
+        raise UsageError("gate: expected --rules FILE, the rules to apply")
     asked = [rule.metric for rule in rules]
-    candidate = read_given(arguments.candidate, asked)
-    incumbent = None if arguments.incumbent is None else read_given(arguments.incumbent, asked)
-    if arguments.sequential:
-        predictors = [read_given(path, asked) for path in arguments.predictor]
-        decision = decide_sequentially(
-            rules, candidate, incumbent, predictors, arguments.seed, arguments.at_most
-        )
-    else:
-        decision = decide_given(rules, candidate, incumbent, arguments.seed)
-    show(decision, arguments.json)
-    return 0 if decision.decision == "promote" else HELD
+    candidate, *others = (read_given(Path(name), asked) for name in names)
+    incumbent = others[0] if others else None
+    if not arguments.sequential:
+        return decide_given(rules, candidate, incumbent, arguments.seed)
+    predictors = [read_given(path, asked) for path in arguments.predictor]
+    return decide_sequentially(
+        rules, candidate, incumbent, predictors, arguments.seed, arguments.at_most
+    )
+
+
+def _write(arguments: argparse.Namespace, decision: GateDecision) -> None:
+    """The reports of a pipeline; nothing else than a decision writes them."""
+    from harness.gate_report import write_junit, write_summary
+
+    name = f"gate of {Path(arguments.candidate).name}"
+    if arguments.junit is not None:
+        write_junit(arguments.junit, decision, name)
+    if arguments.summary is not None:
+        write_summary(arguments.summary, decision, name)
 
 
 def show(decision: GateDecision, as_json: bool) -> None:
