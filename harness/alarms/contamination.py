@@ -9,7 +9,6 @@ from __future__ import annotations
 from harness.alarms.finding import Finding, above, counted
 from harness.alarms.seen import Seen
 from harness.monitoring import UNFILTERED
-from results.lines import read_json_lines
 
 REASONS = ("held_out", "contaminated")
 
@@ -38,4 +37,7 @@ def contamination(seen: Seen) -> Finding:
 
 def _lines(seen: Seen, name: str) -> int:
     path = seen.folder / "seed" / f"{name}.jsonl"
-    return sum(1 for _ in read_json_lines(path)) if path.is_file() else 0
+    if not path.is_file():
+        return 0
+    with path.open("rb") as file:  # it may be empty: a run without EFT
+        return sum(1 for _ in file)

@@ -24,6 +24,7 @@ from harness.stages.audit import PairAudit, audit, check_audit
 from harness.stages.gate import stop
 from results.errors import SrlmError, UsageError
 from results.files import read_model
+from results.gate_records import Policy
 from results.records import AuditLabel, Conversation, Example, GateDecision, Message, Pair
 from results.store import RecordFile
 from tests.fake_run import FakeRun, fake_runs
@@ -523,10 +524,12 @@ def loops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(harness.loop, "input_hashes", lambda *_: {})
     monkeypatch.setattr(harness.loop, "_evaluate_baselines", lambda *_: None)
     monkeypatch.setattr(harness.loop, "run_rows", lambda *_: [])
-    monkeypatch.setattr(harness.loop, "gate", lambda *_: GateDecision(decision="promote", rules=[]))
+    on = Policy(then="go_on", champion=None)
+    promoted = GateDecision(decision="promote", rules=[], policy=on)
+    monkeypatch.setattr(harness.loop, "settle", lambda *_: promoted)
     monkeypatch.setattr(Run, "check_engines", lambda self: None)
     monkeypatch.setattr(Run, "prepare_base", lambda self: None)
-    for name in ("sft", "evaluation", "enough_scored", "fitness", "monitors"):
+    for name in ("sft", "evaluation", "enough_scored", "fitness", "alarms_after"):
         monkeypatch.setattr(harness.loop, name, lambda *_: None)
     small = ["prompts.count=[20]", "prompts.shots=3", "candidates.n=3", "pairs.min_pairs=1",
              "judge.draws=1", "gate.file=null"]  # fmt: skip
