@@ -125,12 +125,13 @@ def _by_interval(rule: Rule, candidate: Given, incumbent: Given | None) -> RuleR
         assert other.low is not None and other.high is not None
         value, low, high = value - other.value, low - other.high, high - other.low
         how = TWO_INTERVALS
-    passed = condition.holds(low, high, rule.threshold)
+    outcome = condition.outcome(low, high, rule.threshold)
     return RuleResult(
         rule=rule.rule, metric=rule.metric, value=value, low=low, high=high,
-        threshold=rule.threshold, passed=passed, n_used=metric.n, of=metric.of,
+        threshold=rule.threshold, passed=outcome == "passed", n_used=metric.n, of=metric.of,
         reason=f"{rule.metric}: {value:.3f} [{low:.3f}, {high:.3f}] on {metric.n} of {metric.of}, "
         f"{rule.rule} needs {needs}; {how}",
+        outcome=outcome,
     )  # fmt: skip
 
 

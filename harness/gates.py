@@ -59,6 +59,12 @@ class Condition:
     excluded: Callable[[float, float, float], bool]
     words: str
 
+    def outcome(self, low: float, high: float, threshold: float) -> Outcome:
+        """What an interval says about a rule."""
+        if self.holds(low, high, threshold):
+            return "passed"
+        return "failed" if self.excluded(low, high, threshold) else "inconclusive"
+
 
 CONDITIONS: dict[str, Condition] = {
     "min": Condition(
@@ -124,12 +130,7 @@ def _apply(rule: Rule, candidate: Measured, incumbent: Measured | None, seed: in
         because = f" ({metric.reason})" if metric.reason else ""
         why = f"{rule.metric} has no value with an interval{because}, needs {needs} ({rule.rule})"
         return _result(rule, metric, "inconclusive", why)
-    bounds = metric.low, metric.high, rule.threshold
-    outcome: Outcome = (
-        "passed"
-        if condition.holds(*bounds)
-        else "failed" if condition.excluded(*bounds) else "inconclusive"
-    )  # fmt: skip
+    outcome = condition.outcome(metric.low, metric.high, rule.threshold)
     border = -rule.threshold if rule.rule == "no_regression" else rule.threshold
     enough = (
         settles_at(metric.value, metric.low, metric.high, border, metric.n)
