@@ -17,6 +17,7 @@ from results.errors import UsageError
 SHIPPED = Path(__file__).with_name("prices.yaml")
 DATED = re.compile(r"-\d{4}-\d{2}-\d{2}|-\d{4}")  # gpt-4o-2024-08-06, gpt-4-0613
 TURN_TOKENS = 16  # more than any chat template puts around one message
+UNTOLD = Usage(0, 0)  # before the call is made
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -33,12 +34,16 @@ class Price:
         spent = self.prompt * usage.prompt_tokens + self.completion * usage.completion_tokens
         return spent / 1e6
 
-    def at_most(self, request: Request, config: GenerateConfig) -> float:
-        """What a call can cost at most: a token is a byte at least, an answer has its limit."""
+    def at_most(self, request: Request, config: GenerateConfig, usage: Usage = UNTOLD) -> float:
+        """What a call can cost at most: a token is a byte at least, an answer has its limit.
+        ``usage`` takes their place as far as the server has counted it.
+        """
         turns = [request.prompt] if isinstance(request.prompt, str) else request.prompt
         texts = [turn if isinstance(turn, str) else turn.content for turn in turns]
         prompt = sum(len(text.encode()) + TURN_TOKENS for text in texts)
-        return self.of(Usage(prompt, config.max_tokens))
+        read = usage.prompt_tokens or (0 if usage.read_told else prompt)
+        written = usage.completion_tokens or (0 if usage.written_told else config.max_tokens)
+        return self.of(Usage(read, written))
 
 
 class PriceFile(BaseModel):

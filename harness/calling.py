@@ -11,6 +11,7 @@ from harness.config import Budget
 from harness.display import Display
 from results.cache import CallCache
 from results.errors import UsageError
+from results.text import dollars
 
 
 def open_caller(
@@ -24,7 +25,7 @@ def open_caller(
             f"cached {tally.cached} retried {tally.retried} failed {tally.failed} "
             f"unscored {tally.unscored} "
             f"{rate:.0f} tokens/s"
-        ) + (f" ${tally.cost:.4f}" if tally.cost else "")
+        ) + (f" {dollars(tally.cost)}" if tally.cost else "")
         display.progress(tally.done, of, facts)
 
     def spend(model_seconds: float, startup_seconds: float) -> None:
@@ -41,7 +42,8 @@ def check_price(
 ) -> None:
     """Raises UsageError when ``budget.max_cost`` bounds a model whose price nobody knows."""
     if budget.max_cost is not None and prices.price(name, model, options) is None:
+        server = f" at {url}" if (url := options.get("base_url")) else ""
         raise UsageError(
-            f"budget.max_cost: no price is known for {name}:{model}; name a file with it "
+            f"budget.max_cost: no price is known for {name}:{model}{server}; name a file with it "
             "in budget.prices, or set budget.max_calls instead"
         )

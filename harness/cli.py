@@ -266,7 +266,7 @@ def _smoke(config: RunConfig, folder: Path, arguments: argparse.Namespace) -> in
 def _retry(arguments: argparse.Namespace) -> int:
     from harness.display import Display
     from harness.recipe import load_recipe
-    from harness.retry import retry
+    from harness.retry import left_alone, retry
     from harness.run import Run
     from results.errors import UsageError
     from results.store import RunLock
@@ -274,11 +274,17 @@ def _retry(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.run
     if not (folder / "config.yaml").is_file():
         raise UsageError(f"{folder}: not a run folder (no config.yaml); give runs/NAME")
+    if any(folder.glob("*.jsonl*")):  # those of a run are in folders of their own
+        raise UsageError(
+            f"{folder}: not of srlm run, but of srlm judge validate or srlm eval; the command that "
+            "made it makes its failed calls again"
+        )
     config = load_recipe(str(folder / "config.yaml"), []).config
     with Display() as display, RunLock(folder):
         run = Run.open(config, folder, display)
         try:
             found = retry(run)
+            others = left_alone(run)
         finally:
             run.keep_spent()
             run.close()
@@ -287,6 +293,8 @@ def _retry(arguments: argparse.Namespace) -> int:
         else:
             display.note(f"{found.where}: {found.of} made again, {found.left} without an answer")
             display.note("the run goes on with the srlm run command that began it")
+        if others:
+            display.note(others)
     return 0
 
 

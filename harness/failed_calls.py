@@ -38,6 +38,21 @@ def unscored_judgments(folder: Path) -> dict[Path, list[Line]]:
     return {path: found for path in files if (found := unscored_lines(path))}
 
 
+def without_answer(folder: Path) -> dict[str, int]:
+    """How many records of a run's calls failed or are unscored, by folder that has some."""
+    found: dict[str, int] = {}
+    for pattern in ("seed/*.jsonl", "iter_*/*.jsonl", "*/evaluation/*.jsonl"):
+        for path in sorted(folder.glob(pattern)):
+            if path.name not in (RETRIES, VALUES):
+                n = sum(
+                    line.get("finish_reason") == "error" or line.get("status") == "unscored"
+                    for line in _lines(path)
+                )
+                place = path.parent.relative_to(folder).as_posix()
+                found[place] = found.get(place, 0) + n
+    return {place: n for place, n in found.items() if n}
+
+
 def reopen(path: Path, keep: Callable[[Line], bool]) -> None:
     """Turns a finalised file into a begun one that holds what is kept."""
     kept = [json.dumps(line, ensure_ascii=False) for line in _lines(path) if keep(line)]

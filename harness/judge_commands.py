@@ -61,8 +61,11 @@ def _by(arguments: argparse.Namespace) -> Conventions:
 def _validate(arguments: argparse.Namespace) -> int:
     from harness.display import Display
     from harness.exit_code import of_unscored
+    from harness.rows import spent_by
     from harness.validation import Asked, Task, plan, validate
+    from results.files import read_json
     from results.store import RunLock
+    from results.tables import spent_text
 
     task = Task(
         arguments.judge,
@@ -81,6 +84,8 @@ def _validate(arguments: argparse.Namespace) -> int:
     with Display() as display, RunLock(folder):
         found = validate(task, folder, display, _by(arguments), arguments.other)
     _print_validation(found, arguments.json)
+    if sums := spent_by(read_json(folder / "manifest.json")):
+        print(f"over all starts: {spent_text(sums)}", file=sys.stderr)
     print(f"kept in {folder}", file=sys.stderr)
     if code := of_unscored(found.unscored, task.config.judge.max_unscored):
         return code

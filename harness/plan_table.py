@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
 from results.figures import NULL
-from results.text import plain
+from results.text import dollars, plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from harness.plan import Plan
 
 WIDEST = 24  # characters of a model's name in the table
+GAP = 2  # between columns
+SPARED = ("trained on", "tokens in", "out <=", "dev h")  # by a narrow terminal, in this order
 THOUSANDS = ("k", "M", "B")
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -39,15 +41,18 @@ def show(found: Plan, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    Console().print(to_rich(found))
+    console = Console()
+    console.print(to_rich(found, console.width))
 
 
-def to_rich(found: Plan) -> RenderableType:
-    """The plan for a terminal: the table, the notes, then each prompt in full.
+def to_rich(found: Plan, width: int = 100) -> RenderableType:
+    """The plan for a terminal of ``width`` columns: the table, the notes, then each prompt in full.
 
     Columns that no step has a figure for are left out, that of costs where nothing costs anything;
-    counts are rounded to three digits (``--json`` has them whole).
+    counts are rounded to three digits (``--json`` has them whole). Where there is no room for all
+    columns, those of ``SPARED`` are left out, which is said: no figure is cut.
     """
+    from rich.cells import cell_len
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -61,20 +66,32 @@ def to_rich(found: Plan) -> RenderableType:
         "trained on": any(step.trained_tokens for step in found.steps),
         "dev h": any(step.device_hours for step in found.steps),
     }
+    rows = [
+        [short(s.model), s.stage, *_figures(vars(s), "~" if s.about else "")] for s in found.steps
+    ]
+    rows.append(["all", "", *_figures(found.total(), "~")])
+    columns = dict(zip(("model", "stage", *shown), zip(*rows, strict=True), strict=True))
+    columns = {name: texts for name, texts in columns.items() if shown.get(name, True)}
+    sizes = {name: max(map(cell_len, (name, *texts))) for name, texts in columns.items()}
+    spared = []
+    for name in (name for name in SPARED if name in columns):
+        if sum(sizes.values()) + GAP * len(sizes) - GAP > width:
+            spared.append(name)
+            del columns[name], sizes[name]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("model", "stage"):
-        table.add_column(name, no_wrap=True)
-    for name in (name for name, wanted in shown.items() if wanted):
-        table.add_column(name, justify="right", no_wrap=True)
-
-    def row(first: str, stage: str, values: dict[str, Any], about: str, style: str = "") -> None:
-        figures = zip(shown.values(), _figures(values, about), strict=True)
-        table.add_row(first, stage, *(text for wanted, text in figures if wanted), style=style)
-
-    for step in found.steps:
-        row(short(step.model), step.stage, vars(step), "~" if step.about else "")
-    row("all", "", found.total(), "~", "bold")
-    parts: list[RenderableType] = [table, *(Text(note, style="dim") for note in found.notes)]
+    for name in columns:
+        if name in shown:
+            table.add_column(name, justify="right", no_wrap=True, min_width=sizes[name])
+        else:
+            table.add_column(name, no_wrap=True)
+    for at, texts in enumerate(zip(*columns.values(), strict=True)):
+        table.add_row(*texts, style="bold" if at == len(rows) - 1 else "")
+    notes = [*found.notes]
+    if spared:
+        notes.insert(
+            0, f"no room here for: {', '.join(spared)}; a wider terminal has it, or --json"
+        )
+    parts: list[RenderableType] = [table, *(Text(note, style="dim") for note in notes)]
     for kind, text in found.prompts.items():
         parts += [Text(f"\nfirst prompt: {kind}", style="bold"), Text(plain(text))]
     return Group(*parts)
@@ -92,8 +109,8 @@ def _figures(row: dict[str, Any], about: str) -> list[str]:
         f"{about}{count_text(calls)}" if calls else NULL,
         f"~{count_text(row['prompt_tokens'])}" if calls else NULL,
         count_text(row["completion_tokens"]) if calls else NULL,
-        "unknown" if cost is None else f"${cost:,.2f}",
-        NULL if seconds is None else f"{seconds / 60:,.0f} min",
+        "unknown" if cost is None else dollars(cost),
+        NULL if seconds is None else time_text(seconds),
         f"~{count_text(row['trained_tokens'])}" if row["trained_tokens"] else NULL,
         "unknown" if hours is None else hours_text(hours),
     ]
@@ -108,6 +125,11 @@ def count_text(count: int) -> str:
         size, at = size / 1000, at + 1
     digits = 0 if size >= 99.95 else 1 if size >= 9.995 else 2
     return f"{size:,.{digits}f}{THOUSANDS[at]}"
+
+
+def time_text(seconds: float) -> str:
+    """Seconds where they are less than a minute, else whole minutes."""
+    return f"{seconds / 60:,.0f} min" if seconds >= 60 else f"{seconds:.2g} s"
 
 
 def hours_text(hours: float) -> str:

@@ -20,6 +20,7 @@ from harness.failed_calls import (
     reopen,
     unscored_judgments,
     unscored_lines,
+    without_answer,
 )
 from harness.run import Run, StopRun
 from harness.stages.bootstrap import ANSWERS
@@ -52,21 +53,42 @@ def retry(run: Run) -> Retried:
     Raises:
         UsageError: the folder has no iteration, or no evaluation of its last model yet.
     """
-    k = 0
-    while run.iteration(k + 1).is_dir():
-        k += 1
-    folder = run.iteration(k)
-    if k < 2 and not run.checkpoint(1).exists() and (run.folder / "seed" / JUDGMENTS).exists():
+    k, folder = _where(run)
+    if folder.name == "seed":
         return _seed(run)
-    if k > 1 and not run.checkpoint(k).exists():
+    if folder.name != "evaluation":
         with attempt(run, k):
             return _step(run, k, folder)
-    if k == 0 or not (folder / "evaluation" / "metrics.json").exists():
+    if k == 0 or not (folder / "metrics.json").exists():
         raise UsageError(
             f"{run.folder}: its last model is not evaluated yet, so nothing has ended that could "
             "be retried; go on with srlm run"
         )
-    return _evaluation(run, k, folder / "evaluation")
+    return _evaluation(run, k, folder)
+
+
+def left_alone(run: Run) -> str | None:
+    """What has no answer and is not looked at, as one line; null where there is nothing."""
+    ours = _where(run)[1].relative_to(run.folder).as_posix()
+    others = {place: n for place, n in without_answer(run.folder).items() if place != ours}
+    if not others:
+        return None
+    places = ", ".join(f"{n} in {place}" for place, n in others.items())
+    return (
+        f"left alone: {places} without an answer; what training has used or what came before the "
+        "last iteration stays as it is"
+    )
+
+
+def _where(run: Run) -> tuple[int, Path]:
+    """The last iteration's number, and the folder of the records that may be made again."""
+    k = 0
+    while run.iteration(k + 1).is_dir():
+        k += 1
+    if k < 2 and not run.checkpoint(1).exists() and (run.folder / "seed" / JUDGMENTS).exists():
+        return k, run.folder / "seed"
+    folder = run.iteration(k)
+    return k, folder if k > 1 and not run.checkpoint(k).exists() else folder / "evaluation"
 
 
 def _seed(run: Run) -> Retried:

@@ -44,7 +44,7 @@ def run_rows(folder: Path) -> list[dict[str, Any]]:
     """
     rows: list[dict[str, Any]] = []
     header = read_json(folder / "manifest.json")
-    spent, start = _spent(header), header.get("config", {}).get("start", "base")
+    spent, start = spent_by(header), header.get("config", {}).get("start", "base")
     for model, iteration, place in _attempts_too(folder):
         gate = place / "gate.json"
         decision = read_model(gate, GateDecision) if gate.is_file() else None
@@ -94,7 +94,7 @@ def evaluation_row(folder: Path) -> dict[str, Any]:
         iteration = int(number) if number.isdecimal() else None
     row: dict[str, Any] = {"run": run, "iteration": iteration, "gate": None}
     if header.is_file():
-        row["spent"] = _spent(read_json(header))
+        row["spent"] = spent_by(read_json(header))
     return {**_figures(folder), **row}
 
 
@@ -118,7 +118,7 @@ def _figures(folder: Path) -> dict[str, Any]:
     return row
 
 
-def _spent(header: dict[str, Any]) -> dict[str, Any] | None:
+def spent_by(header: dict[str, Any]) -> dict[str, Any] | None:
     """What the model calls of the whole run took: sums over its models, null where a part is not
     known; null altogether while the run has not ended once.
     """

@@ -12,7 +12,7 @@ from typing import Any
 
 from results.figures import NULL, cell, figures, heading
 from results.records import Unscored
-from results.text import one_line
+from results.text import dollars, one_line
 
 Row = Mapping[str, Any]
 
@@ -159,7 +159,7 @@ def notes(rows: Sequence[Row]) -> list[str]:
     sources = dict.fromkeys(_text(row["source"]) for row in rows if row.get("source"))
     lines += [f"published: {source}" for source in sources]
     spent = {_text(row.get("run")): row["spent"] for row in rows if row.get("spent")}
-    return lines + [f"{run}: {_spent(sums)}" for run, sums in spent.items()]
+    return lines + [f"{run}: {spent_text(sums)}" for run, sums in spent.items()]
 
 
 def _nulls(rows: Sequence[Row]) -> list[str]:
@@ -175,14 +175,14 @@ def _nulls(rows: Sequence[Row]) -> list[str]:
     return [f"no {', '.join(names)}: {reason}" for reason, names in found.items()]
 
 
-def _spent(sums: Mapping[str, Any]) -> str:
-    """What a run's model calls took, in words; what is not known is said."""
+def spent_text(sums: Mapping[str, Any]) -> str:
+    """Returns what a run's model calls took, in words; what is not known is said."""
     names = {"prompt_tokens": "prompt tokens", "completion_tokens": "answer tokens"}
     tokens = [
         f"{'unknown' if sums[key] is None else format(sums[key], ',')} {name}"
         for key, name in names.items()
     ]
-    cost = "cost not known" if sums["cost"] is None else f"${sums['cost']:.2f}"
+    cost = "cost not known" if sums["cost"] is None else dollars(sums["cost"])
     return f"{sums['calls']:,} model calls, {', '.join(tokens)}, {cost}"
 
 

@@ -52,6 +52,11 @@ def excerpt(value: object, limit: int = 60) -> str:
     return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
+def dollars(amount: float) -> str:
+    """US dollars; what is less than a cent is so said, for it is not nothing."""
+    return "<$0.01" if 0 < amount < 0.01 else f"${amount:,.2f}"
+
+
 def slug(name: str) -> str:
     """Returns ``name`` as one part of a path: ASCII letters, digits, dot, dash and underscore.
 

@@ -185,10 +185,11 @@ class BatchCalls:
         """One line of a result file, whatever form it has. Raises NoLogprobs."""
         try:
             response = row.get("response") or {}
-            status, body = response.get("status_code"), response.get("body")
-            if status == 200:
+            body = response.get("body")
+            if _answered(response):
                 return self._answer(body, _paid(row))
-            return _Line(None, f"HTTP {status}: {self._refusal(i, row.get('error'), body)}")
+            said = self._refusal(i, row.get("error"), body)
+            return _Line(None, f"HTTP {response.get('status_code')}: {said}")
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             said = self._terms.without_key(error)
             return _Line(None, f"unreadable answer ({said})", _paid(row))
@@ -224,10 +225,14 @@ class BatchCalls:
         return said
 
 
+def _answered(response: dict[str, Any]) -> bool:
+    return str(response.get("status_code")) == "200"
+
+
 def _paid(row: dict[str, Any]) -> Usage | None:
     """What the answer in a line took; null where the line is no answer."""
     response = row.get("response")
-    if not isinstance(response, dict) or response.get("status_code") != 200:
+    if not isinstance(response, dict) or not _answered(response):
         return None
     body = response.get("body")
     return shares(body.get("usage") if isinstance(body, dict) else None, 1)[0]

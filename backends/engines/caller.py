@@ -254,11 +254,8 @@ class Caller:
         return bool(rows)
 
     def _cost(self, request: Request, usage: Usage, config: GenerateConfig) -> float | None:
-        """US dollars; from a server that counts no tokens, the most that the call can cost."""
-        if self.price is None:
-            return None
-        counted = usage.prompt_tokens or usage.completion_tokens
-        return self.price.of(usage) if counted else self.price.at_most(request, config)
+        """US dollars; what a server has not counted is taken to be the most that it can be."""
+        return None if self.price is None else self.price.at_most(request, config, usage)
 
     def _count(self, answers: list[Answer]) -> None:
         self.tally.done += len(answers)

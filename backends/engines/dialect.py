@@ -121,7 +121,8 @@ def shares(usage: Any, n: int) -> list[Usage]:
     read, written, both = (_count(usage, name) for name in names)
     written = max(written, both - read)  # some count reasoning in the total alone
     each, rest = divmod(written, n)
-    return [Usage(read if i == 0 else 0, each + (rest if i == 0 else 0)) for i in range(n)]
+    told = read > 0, written > 0
+    return [Usage(read if i == 0 else 0, each + (rest if i == 0 else 0), *told) for i in range(n)]
 
 
 def _count(usage: Any, name: str) -> int:

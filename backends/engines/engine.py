@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from results.errors import SrlmError
@@ -48,10 +48,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens that one call read and wrote."""
+    """Tokens that one call read and wrote. A 0 says that they were not counted, unless
+    ``read_told``, ``written_told``: it is the call's share of a number that others have, too.
+    """
 
     prompt_tokens: int
     completion_tokens: int
+    read_told: bool = field(default=False, compare=False)
+    written_told: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,11 @@ from results.plugins import require
 from results.weights import text_hash, weights_hash
 
 OPENAI = "https://api.openai.com/v1"
+# What the engine says itself: records, cache keys and budgets go by that.
+OWN = (
+    "model", "messages", "prompt", "max_tokens", "max_completion_tokens", "n", "best_of",
+    "temperature", "top_p", "seed", "stop", "logprobs", "top_logprobs", "stream",
+)  # fmt: skip
 
 
 class OpenAIEngine:
@@ -42,7 +47,8 @@ class OpenAIEngine:
         batch: hand all calls in at the provider's batch endpoint: about half the price, done
             within a day; a run that was interrupted picks its batches up.
         answers_as: what the server calls this model in its answers, where that is another name.
-        extra_body: what else every request says, for settings of one server alone.
+        extra_body: what else every request says, for settings of one server alone; none of
+            those that the engine says itself.
     """
 
     def __init__(
@@ -69,6 +75,11 @@ class OpenAIEngine:
             raise UsageError(
                 "engine 'openai': batch takes one base_url and draws_per_request 1; change those, "
                 "or leave batch out"
+            )
+        if own := [name for name in extra_body or {} if name in OWN]:
+            raise UsageError(
+                f"engine 'openai': extra_body holds {', '.join(own)}, which the engine says "
+                "itself; leave it out, decoding and draws have settings of their own"
             )
         folder = Path(model).is_dir()
         self.identity = f"openai:{','.join(sorted(set(urls)))}:{model}"

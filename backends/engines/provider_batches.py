@@ -21,7 +21,7 @@ POLL_S = 20.0
 LISTED = 500  # the newest batches, among which those are looked for that hold a call
 OVER = ("completed", "failed", "expired", "cancelled")
 FIELDS, IDS = 15, 32  # of metadata: 16 fields of 512 characters are what providers take
-TRIES = 3  # of handing one batch in
+TRIES = 3  # of handing one batch in, and of fetching a file that lacks lines
 NOT_NOW = (408, 409, 425, 429)
 
 
@@ -108,27 +108,27 @@ class ProviderBatches:
 
     def asked(self, batch: Any) -> set[str]:
         """The ids of all calls in a batch."""
-        return {str(row.get("custom_id")) for row in self._rows(batch.input_file_id)}
+        rows = self._rows(batch.input_file_id, _count(batch, "total"))
+        return {str(row.get("custom_id")) for row in rows}
 
     def results(self, batch: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         """The lines that a batch has come to so far, by the ids of their calls; answers first."""
-        for name in (batch.output_file_id, batch.error_file_id):
+        for name, kind in ((batch.output_file_id, "completed"), (batch.error_file_id, "failed")):
             if name is not None:
-                yield from ((str(row.get("custom_id")), row) for row in self._rows(name))
+                rows = self._rows(name, _count(batch, kind))
+                yield from ((str(row.get("custom_id")), row) for row in rows)
 
-    def _rows(self, name: str) -> list[dict[str, Any]]:
-        """The lines of a file. One that is cut short or no object says nothing of any call."""
-        with self._errors(f"fetching {name}"):
-            text = self._client.files.content(name).text
-        rows = []
-        for line in text.split("\n"):
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(row, dict):
-                rows.append(row)
-        return rows
+    def _rows(self, name: str, expected: int) -> list[dict[str, Any]]:
+        """The lines of a file. What it lacks of those ``expected`` would be paid for again, so it
+        is fetched once more, should it have been cut on its way.
+        """
+        for left in reversed(range(TRIES)):
+            with self._errors(f"fetching {name}"):
+                rows = _objects(self._client.files.content(name).text)
+            if len(rows) >= expected or not left:
+                return rows
+            time.sleep(POLL_S)
+        raise AssertionError("unreachable")
 
     @contextmanager
     def _errors(self, doing: str) -> Iterator[None]:
@@ -143,6 +143,25 @@ class ProviderBatches:
                 f"({self._terms.without_key(error.message)}); run the same command again, batches "
                 f"go on at the provider (the key is read from {self._terms.key_env})"
             ) from None
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    """The lines of a file. One that is cut short or no object says nothing of any call."""
+    rows = []
+    for line in text.removeprefix("\ufeff").split("\n"):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(row, dict):
+            rows.append(row)
+    return rows
+
+
+def _count(batch: Any, kind: str) -> int:
+    """How many calls of a kind the provider says a batch has; 0 where it does not."""
+    found = getattr(batch.request_counts, kind, None)
+    return found if isinstance(found, int) else 0
 
 
 def _marks(batch: Any) -> list[str]:

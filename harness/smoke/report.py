@@ -11,7 +11,7 @@ from harness.plan_table import bytes_text, hours_text
 from harness.smoke.forecast import Forecast, Memory
 from harness.smoke.walk import Passage
 from results.figures import NULL
-from results.text import plain
+from results.text import dollars, plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -122,10 +122,10 @@ def _full_table(full: Forecast) -> RenderableType:
             f"{line.units:,.0f}",
             "not measured" if line.hours is None else hours_text(line.hours),
             NULL if tokens is None else f"~{tokens:,.0f}",
-            NULL if tokens is None else "unknown" if line.cost is None else f"${line.cost:,.2f}",
+            NULL if tokens is None else "unknown" if line.cost is None else dollars(line.cost),
         )
     hours = "not measured" if full.hours is None else hours_text(full.hours)
-    cost = "unknown" if full.cost is None else f"${full.cost:,.2f}"
+    cost = "unknown" if full.cost is None else dollars(full.cost)
     table.add_row("all", "", "", "", hours, "", cost, style="bold")
     return table
 

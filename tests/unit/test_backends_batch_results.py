@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 import backends.engines.provider_batches
 from backends.engines.caller import Answer, BudgetReached, Caller
@@ -109,6 +110,37 @@ def test_a_result_file_that_is_cut_short_lacks_its_last_line_alone(cache: CallCa
         found = all_of(batched(server, cache), 10)
     assert all(a.completion.finish_reason == "stop" for a in found)
     assert [b["request_counts"]["total"] for b in server.batches.values()] == [10, 1]
+
+
+@pytest.mark.parametrize("cut", [40, 1500])
+def test_a_result_file_that_was_cut_on_its_way_is_fetched_again(cache: CallCache, cut: int) -> None:
+    class Broken(FakeServer):
+        fetched = 0
+
+        async def _content(self, request: web.Request) -> web.Response:
+            self.fetched += 1
+            data = self._files[request.match_info["id"]]
+            return web.Response(body=data[: len(data) - cut] if self.fetched == 1 else data)
+
+    with Broken() as server:
+        found = all_of(batched(server, cache), 10)
+    assert all(a.completion.finish_reason == "stop" for a in found)
+    assert len(server.batches) == 1 and server.fetched == 2
+
+
+def test_how_a_good_line_is_written_costs_no_second_batch(cache: CallCache) -> None:
+    def change(rows: Rows) -> Rows:
+        rows[0]["response"]["status_code"] = "200"
+        return rows
+
+    class Marked(Odd):
+        async def _content(self, request: web.Request) -> web.Response:
+            return web.Response(body=b"\xef\xbb\xbf" + self._files[request.match_info["id"]])
+
+    with Marked() as server:
+        server.change = change
+        found = all_of(batched(server, cache), 3)
+    assert all(a.completion.finish_reason == "stop" for a in found) and len(server.batches) == 1
 
 
 def test_the_key_is_in_no_reason(cache: CallCache) -> None:

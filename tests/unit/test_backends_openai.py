@@ -519,6 +519,12 @@ def test_settings_of_one_server_alone_are_sent_and_tell_calls_apart() -> None:
     assert plain.identity != other.identity and "top_k" not in other.identity
 
 
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "n", "model", "stream"])
+def test_what_the_engine_says_itself_is_no_extra_setting(name: str) -> None:
+    with pytest.raises(UsageError, match=f"extra_body holds {name}, which the engine says itself"):
+        OpenAIEngine("m", extra_body={"top_k": 5, name: 5000})
+
+
 def draws(prompts: int, each: int) -> list[Request]:
     return [
         Request((Message(role="user", content=f"q{p}"),), d)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from backends.engines.caller import BudgetReached, Caller
+from backends.engines.dialect import shares
 from backends.engines.engine import Completion, GenerateConfig, Request, Usage
 from backends.engines.openai_chat import OPENAI, OpenAIEngine
 from backends.prices import Price, PriceFile
@@ -116,6 +118,29 @@ def test_a_server_that_counts_no_tokens_is_not_free(cache: CallCache) -> None:
     price, request = Price(1.0, 1.0, "x"), Request(as_messages("q"))
     list(Caller(engine, cache, price=price).run([request], GenerateConfig()))
     assert cache.cost() == price.at_most(request, GenerateConfig()) > 0
+
+
+@pytest.mark.parametrize(
+    ("said", "read", "written"),
+    [({"prompt_tokens": 7}, 7, 50), ({"completion_tokens": 9}, 4 + 16, 9), (None, 4 + 16, 50),
+     ({"prompt_tokens": 7, "completion_tokens": "120"}, 7, 50)],
+)  # fmt: skip
+def test_a_half_that_is_not_counted_is_the_most_it_can_be(
+    cache: CallCache, said: dict[str, Any] | None, read: int, written: int
+) -> None:
+    (usage,) = shares(said, 1)
+    engine = FakeEngine(reply=lambda request, seed: Completion("a", "stop", usage))
+    caller = Caller(engine, cache, price=Price(1e3, 1e6, "x"))
+    list(caller.run([Request("q" * 4)], GenerateConfig(max_tokens=50)))
+    assert cache.cost() == pytest.approx(read / 1e3 + written)
+
+
+def test_draws_that_share_a_few_tokens_cost_no_more_than_those(cache: CallCache) -> None:
+    each = shares({"prompt_tokens": 7, "completion_tokens": 2}, 8)
+    engine = FakeEngine(reply=lambda r, seed: Completion("a", "stop", each[r.draw]))
+    caller = Caller(engine, cache, price=Price(1e3, 1e6, "x"))
+    list(caller.run([Request("q", draw) for draw in range(8)], GenerateConfig()))
+    assert cache.cost() == pytest.approx(7 / 1e3 + 2)
 
 
 def test_an_unknown_price_is_no_zero(tmp_path: Path, cache: CallCache) -> None:

@@ -34,6 +34,8 @@ def test_a_fit_judge_ends_with_0_and_one_document(judging: Judging) -> None:
     assert found["unscored"] == {"n": 0, "of": 80, "reasons": {}}
     assert found["fitness"]["fit"] is True
     assert "kept in" in judging.err and "80" in judging.err
+    line = "over all starts: 80 model calls, 560 prompt tokens, 400 answer tokens, cost not known"
+    assert line in judging.err.splitlines()
     assert json.loads((judging.out / "metrics.json").read_text()) == found
 
 

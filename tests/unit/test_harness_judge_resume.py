@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from harness.cli import main
 from tests.fake_server import last_text
 from tests.judging import KEY, Judging, document, fair, labelled, ranked, write
 
@@ -55,6 +56,15 @@ def test_interrupted_between_calls_nothing_is_called_twice(judging: Judging) -> 
     assert 25 < before < 80
     judging.document("engine.max_concurrency=2")
     assert set(judging.server.answered.values()) == {1} and len(judging.server.answered) == 80
+
+
+def test_retry_says_who_makes_the_failed_calls_of_a_validation_again(
+    judging: Judging, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judging.refused("budget.max_calls=5", "engine.max_concurrency=4", code=3)
+    assert main(["retry", str(judging.out), "--failed"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "the command that made it makes its failed calls again" in line
 
 
 def test_failed_calls_are_made_again_by_the_same_command_and_only_they(judging: Judging) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from results.text import dollars
 
 SMALL = [
     "evaluation.options={items: 7, rankings: 2}", "prompts.count=[8,12]", "iterations=3",
@@ -74,6 +75,30 @@ def test_draws_that_are_asked_for_together_are_one_request(capsys) -> None:
                 assert step["seconds"] == pytest.approx(step["calls"] * share), step["stage"]
 
 
+def test_calls_and_time_are_whole_on_a_narrow_terminal(capsys, monkeypatch) -> None:
+    judge = ["judge.model=openai:gpt-4o", "judge.options.requests_per_minute=200"]
+    for columns in (60, 80):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert main(["plan", "quickstart", *judge]) == 0
+        said = capsys.readouterr().out
+        table, _, below = said.partition("no room here for: trained on")
+        assert "\N{HORIZONTAL ELLIPSIS}" not in table and below
+        (total,) = [line.split() for line in table.splitlines() if line.startswith("all ")]
+        assert total[1] == "~24,913" and total[-2:] == ["87", "min"]
+    monkeypatch.setenv("COLUMNS", "120")
+    assert main(["plan", "quickstart", *judge]) == 0
+    assert "no room" not in capsys.readouterr().out
+
+
+def test_what_is_small_is_not_nothing(capsys) -> None:
+    judge = ["judge.model=openai:gpt-4o-mini", "judge.options.requests_per_minute=600"]
+    assert main(["plan", "quickstart", *SMALL, *judge]) == 0
+    said = capsys.readouterr().out.splitlines()
+    lines = [line for line in said if "evaluation, judge  " in line]
+    assert lines and all("<$0.01" in line and " 2.4 s" in line for line in lines)
+    assert (dollars(0.0), dollars(0.009), dollars(1234.5)) == ("$0.00", "<$0.01", "$1,234.50")
+
+
 def test_limits_of_single_calls_are_not_those_of_batches(capsys) -> None:
     judge = ["judge.model=openai:gpt-4o", "judge.options.requests_per_minute=60"]
     assert planned(capsys, *judge, "judge.options.batch=true")["total"]["seconds"] is None
@@ -86,7 +111,8 @@ def test_an_unknown_price_is_said(capsys) -> None:
     bounded = ["plan", "quickstart", "judge.model=openai:house-judge", "budget.max_cost=3"]
     assert main(bounded) == 2
     said = capsys.readouterr().err
-    assert "no price is known for openai:house-judge" in said and "budget.prices" in said
+    assert "no price is known for openai:house-judge at https://api.openai.com/v1;" in said
+    assert "budget.prices" in said
 
 
 def test_the_table_shows_prompts_in_full_and_inert(capsys, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import harness.retry
 from backends.engines.engine import Completion, Request
 from benchmarks.registry import SeedData
-from harness.retry import Retried, retry
+from harness.retry import Retried, left_alone, retry
 from harness.run import StopRun
 from harness.stages.candidates import candidates
 from harness.stages.gate import stop
@@ -142,6 +142,20 @@ def test_monitors_go_with_the_evaluation(makes, monkeypatch: pytest.MonkeyPatch)
     assert retry(made.run).of == 1
     assert names(made) == {"checkpoint", "evaluation"}
     assert against == [made.folder / "sft_baseline" / "evaluation"]
+
+
+def test_what_is_left_alone_is_said(makes, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = begun(makes())
+    assert left_alone(made.run) is None
+    lines = {"status": ["scored", "unscored"], "finish_reason": ["error", "stop"]}
+    for place in ("seed", "iter_1/evaluation", "iter_2", "iter_2/evaluation"):
+        (made.folder / place).mkdir(parents=True, exist_ok=True)
+        rows = [json.dumps({key: value}) for key, values in lines.items() for value in values]
+        (made.folder / place / "judgments.jsonl").write_text("\n".join(rows) + "\n")
+    (made.folder / "iter_2" / "checkpoint").mkdir()
+    said = left_alone(made.run)
+    assert said is not None
+    assert said.startswith("left alone: 2 in seed, 2 in iter_2, 2 in iter_1/evaluation without")
 
 
 @pytest.mark.parametrize("name", ["pair_judgments.jsonl", "pair_judgments_discrete.jsonl"])
