@@ -137,7 +137,8 @@ class Flight(Protocol):
 
     def stop(self) -> list[tuple[int, Completion]]:
         """Begins no further call, waits a while for those begun, and returns what finished and
-        was not given out yet. Nothing to do once all have finished.
+        was not surely taken: the group given out last is among it, unless more was asked for.
+        Nothing to do once all have finished.
         """
         ...
 
@@ -158,7 +159,7 @@ class StreamingEngine(Protocol):
     def start(
         self, requests: Sequence[Request], seeds: Sequence[int], config: GenerateConfig
     ) -> Flight:
-        """Begins all calls; arguments as in ``Engine.generate``."""
+        """All calls, begun when the flight is iterated; arguments as in ``Engine.generate``."""
         ...
 
 

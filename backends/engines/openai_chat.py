@@ -111,7 +111,7 @@ class OpenAIEngine:
     def start(
         self, requests: Sequence[Request], seeds: Sequence[int], config: GenerateConfig
     ) -> Flight:
-        """Begins all calls; their answers come in the order in which they finish."""
+        """All calls, begun when it is iterated; their answers come in the order of their ends."""
         self.ready()
         before = time.monotonic()
         import openai  # noqa: F401  (its 0.7 s are start-up, not computation)

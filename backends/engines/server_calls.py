@@ -1,12 +1,11 @@
 """Calls to a server, many at a time: retries, time-outs, limits, endpoints that come and go.
 
-An event loop in a thread of its own makes them; answers pass through a queue to whoever iterates.
+An event loop in a thread of its own makes them; an outbox hands the answers to whoever iterates.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
 import random
 import threading
 import time
@@ -26,6 +25,7 @@ from backends.engines.endpoints import (
     no_logprobs,
 )
 from backends.engines.engine import Completion, Discarded, GenerateConfig, Request, Usage
+from backends.engines.outbox import Outbox
 from backends.engines.reply import NOTHING, Outcome, failure
 from results.errors import SrlmError
 
@@ -35,6 +35,7 @@ DISCARDED = 5  # answers of one call that cannot be used: each may be on the bil
 LESSONS = 8  # requests of one call that may be refused for a setting, each for another
 HEAD_START_S = 0.35  # of the first call: a refusal of a setting mostly comes within it
 MOMENT_S = 0.02  # answers of this time are stored together; nobody sees them before
+START_S = 30.0  # for the thread to begin, where an interruption fell into its start
 STOP_GRACE_S = 30.0  # for calls under way when the run is interrupted
 
 
@@ -49,61 +50,48 @@ class ServerCalls:
         self.discarded: list[Discarded] = []
         self.notes: list[str] = []
         self._told: list[str] = []
-        self._taken: list[tuple[int, Completion]] = []
         self._terms, self._dialect = terms, dialect
         self._requests, self._seeds, self._config = requests, seeds, config
-        self._out: queue.SimpleQueue[tuple[int, Completion] | BaseException | None] = (
-            queue.SimpleQueue()
-        )
+        self._out = Outbox()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = threading.Event()
         self._wake: asyncio.Event | None = None
         self._ready = threading.Event()
+        self._begun = False
         self._thread = threading.Thread(target=self._in_thread, name="srlm calls", daemon=True)
-        self._thread.start()
 
     def __iter__(self) -> Iterator[list[tuple[int, Completion]]]:
-        """Groups of finished calls. Raises SrlmError where no call can succeed."""
+        """Groups of finished calls. Raises SrlmError where no call can succeed. The calls begin
+        here: who was interrupted before holds a flight that made none.
+        """
         left = len(self._requests)
+        if left:
+            self._begun = True
+            self._thread.start()
         while left:
-            error = self._look()
-            group, self._taken = self._taken, []
-            left -= len(group)
+            self._out.wait()
+            time.sleep(MOMENT_S)
+            error = self._out.look()
+            group = list(self._out.held.items())
             if group or error is None:  # empty where there is a note alone, to be told now
                 yield group
+            for i, _ in group:  # whoever asks for more has them
+                del self._out.held[i]
+            left -= len(group)
             if error is not None:
                 raise error
-
-    def _look(self) -> BaseException | None:
-        """Waits for an answer or a note and takes what else comes in a moment: what is stored
-        together costs one write to the disk. An interruption meanwhile loses nothing: ``stop``
-        gives out what is taken.
-        """
-        error = self._take()
-        if error is None:
-            time.sleep(MOMENT_S)
-        while error is None and not self._out.empty():
-            error = self._take()
-        return error
-
-    def _take(self) -> BaseException | None:
-        found = self._out.get()
-        if isinstance(found, tuple):
-            self._taken.append(found)
-        return found if isinstance(found, BaseException) else None
 
     def stop(self) -> list[tuple[int, Completion]]:
         """Ends the flight; see ``engine.Flight``."""
         self._stopping.set()
-        self._ready.wait()
-        if self._loop is not None and self._wake is not None and self._thread.is_alive():
-            with suppress(RuntimeError):  # it ended in this very moment
-                self._loop.call_soon_threadsafe(self._wake.set)
-        self._thread.join()
-        while not self._out.empty():  # the only writer has ended
-            self._take()
-        rest, self._taken = self._taken, []
-        return rest
+        if self._begun and self._ready.wait(START_S):
+            if self._loop is not None and self._wake is not None and self._thread.is_alive():
+                with suppress(RuntimeError):  # it ended in this very moment
+                    self._loop.call_soon_threadsafe(self._wake.set)
+            self._thread.join()
+        self._out.look()
+        rest, self._out.held = self._out.held, {}
+        return list(rest.items())
 
     def _in_thread(self) -> None:
         try:
