@@ -58,7 +58,7 @@ async def attempt(terms: Terms, dialect: Dialect, endpoint: Endpoint, request: R
         found = _refusal(terms, dialect, endpoint, error, settings, draws)
     except (TimeoutError, openai.APIConnectionError) as error:
         found = _lost(terms, error)
-    except (openai.APIError, ValueError, RecursionError) as error:
+    except Exception as error:  # whatever a strange answer makes of the libraries that read it
         found = Outcome(None, f"unreadable answer ({terms.without_key(error)})")
     else:
         found = read_reply(terms, dialect, reply, settings.get("n", 1), config)
@@ -76,16 +76,18 @@ async def attempt(terms: Terms, dialect: Dialect, endpoint: Endpoint, request: R
 
 
 def _lost(terms: Terms, error: Exception) -> Outcome:
-    """What it means that there is no reply."""
-    import openai
+    """What it means that there is no reply. For the transport every lost connection is one of
+    connecting; which it was, aiohttp's error beneath its own says.
+    """
+    import aiohttp
 
     cause = error.__cause__ or error
-    if isinstance(error, openai.APIConnectionError):
-        if _never_connected(cause):
-            return Outcome(None, terms.without_key(cause), "unreachable")
-        if not isinstance(error, openai.APITimeoutError):
-            return Outcome(None, f"connection lost ({type(cause).__name__})")
-    return Outcome(None, f"no answer in {terms.timeout_s:g} s")
+    beneath = cause.__cause__ or cause
+    if isinstance(beneath, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
+        return Outcome(None, terms.without_key(cause), "unreachable")  # nothing was asked
+    if isinstance(error, TimeoutError) or isinstance(beneath, TimeoutError):
+        return Outcome(None, f"no answer in {terms.timeout_s:g} s")
+    return Outcome(None, f"connection lost ({type(beneath).__name__})")
 
 
 def _refusal(terms: Terms, dialect: Dialect, endpoint: Endpoint, error: Any,
@@ -107,15 +109,6 @@ def _refusal(terms: Terms, dialect: Dialect, endpoint: Endpoint, error: Any,
             "check engine.base_url (it ends with /v1) and the model's name"
         )
     return Outcome([failure(terms, why)] * draws)
-
-
-def _never_connected(error: BaseException) -> bool:
-    """Whether no connection came about at all, so that nothing was asked. The aiohttp transport
-    calls a refused connection a time-out of connecting.
-    """
-    import httpx2
-
-    return isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout))
 
 
 def _retry_after(headers: Any) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 
 from backends.engines.engine import NoLogprobsError
 from backends.engines.limits import PerMinute
+from backends.engines.secret import scrubbed
 from results.errors import SrlmError
 from results.text import excerpt
 
@@ -36,11 +37,12 @@ class Terms:
 
     def without_key(self, text: object) -> str:
         """``text`` in one short line that does not hold the key."""
-        return excerpt(self.scrubbed(" ".join(str(text).split())), 300)
+        # Twice: what is no part of a line may have stood in the key.
+        return self.scrubbed(excerpt(self.scrubbed(" ".join(str(text).split())), 300))
 
     def scrubbed(self, text: str) -> str:
-        """``text`` with stars for the key: gateways repeat it in errors, and even in answers."""
-        return text.replace(self.key, "***") if self.key else text
+        """``text`` with stars for the key."""
+        return scrubbed(text, self.key)
 
 
 class Endpoint:
@@ -121,7 +123,7 @@ async def check_model(terms: Terms, endpoints: list[Endpoint]) -> None:
     for endpoint in endpoints:
         try:
             async with asyncio.timeout(min(30, terms.timeout_s)):
-                listed = [m.id async for m in endpoint.client.models.list()]
+                listed = [str(m.id) async for m in endpoint.client.models.list() if m.id]
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
             raise key_refused(terms, endpoint, error) from None
         except Exception:

@@ -16,6 +16,7 @@ from backends.engines.dialect import Dialect
 from backends.engines.endpoints import Terms
 from backends.engines.engine import Completion, Flight, GenerateConfig, Request
 from backends.engines.limits import PerMinute
+from backends.engines.secret import check_key
 from backends.engines.server_calls import ServerCalls
 from backends.models import OPENAI_EXTRA
 from results.errors import SrlmError, UsageError
@@ -98,6 +99,7 @@ class OpenAIEngine:
 
     def ready(self) -> None:
         """Raises SrlmError where no call can succeed, as far as this machine alone can tell."""
+        check_key(self._terms.key, self._terms.key_env)
         if OPENAI in self._terms.urls and not self._terms.key:
             raise SrlmError(
                 f"{OPENAI}: the environment variable {self._terms.key_env} with the key is not "

@@ -104,6 +104,8 @@ def test_every_fault_ends_in_one_answer(tmp_path: Path) -> None:
         ("empty", "without choices"),
         ("stall", r"no answer in 0\.2 s"),
         ("deep", "unreadable answer"),
+        ("header", "unreadable answer"),
+        ("drop", r"connection lost \(ServerDisconnectedError\)"),
         ("429", "HTTP 429"),
     ],
 )
@@ -199,6 +201,12 @@ def test_another_bad_request_is_an_error_and_not_repeated() -> None:
         assert len(server.bodies) == 3
 
 
+def test_a_refusal_that_names_no_setting_by_its_name_is_one_failed_call() -> None:
+    with FakeServer(fault=lambda b, a: "named" if last_text(b) == "q3" else None) as server:
+        found = ask(server, chats(6))
+    assert [c.finish_reason for c in found] == ["stop"] * 3 + ["error"] + ["stop"] * 2
+
+
 def test_a_wrong_key_is_known_before_the_first_call(monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong-9876543210")
     with FakeServer(key=KEY) as server, pytest.raises(SrlmError) as found:
@@ -206,6 +214,22 @@ def test_a_wrong_key_is_known_before_the_first_call(monkeypatch) -> None:
     assert server.bodies == []
     assert "OPENAI_API_KEY, which is set" in str(found.value)
     assert "sk-wrong" not in str(found.value)
+
+
+@pytest.mark.parametrize("key", ["sk-12345678\n", "sk-1\r2345678", "sk-123\u00e945678"])
+def test_a_key_that_cannot_be_sent_is_known_before_the_first_call(key: str, monkeypatch) -> None:
+    monkeypatch.setenv("OTHER_KEY", key)
+    with FakeServer() as server, pytest.raises(SrlmError) as found:
+        ask(server, chats(2), api_key_env="OTHER_KEY")
+    assert "OTHER_KEY" in str(found.value) and key not in str(found.value)
+    assert server.bodies == []
+
+
+def test_a_list_of_models_of_another_form_is_read_as_far_as_it_goes() -> None:
+    with FakeServer(models=(None, 5, "m")) as server:  # type: ignore[arg-type]
+        assert ask(server, chats(1))[0].finish_reason == "stop"
+        with pytest.raises(SrlmError, match="it serves 5, m"):
+            ask(server, chats(1), model="other")
 
 
 def test_an_account_without_money_ends_the_run() -> None:
