@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 from backends.engines.dialect import Dialect, prompt_fields
-from backends.engines.endpoints import Endpoint, Terms, key_refused
+from backends.engines.endpoints import Endpoint, EndpointError, Terms, key_refused
 from backends.engines.engine import GenerateConfig, Request
 from backends.engines.reply import Kind, Outcome, count_stranger, failure, read_reply
-from results.errors import SrlmError
 
 CHARACTERS_A_TOKEN = 4  # estimate, for the limit of tokens alone
 PATHS = {False: "/chat/completions", True: "/completions"}  # of raw text the second
@@ -37,7 +37,8 @@ async def attempt(terms: Terms, dialect: Dialect, endpoint: Endpoint, request: R
         tell: given a line that the user should know.
 
     Raises:
-        SrlmError, NoLogprobs: every call would fail the same.
+        EndpointError: every call would fail the same at this endpoint.
+        SrlmError, NoLogprobs: and at every other.
     """
     import openai
 
@@ -104,9 +105,14 @@ def _refusal(terms: Terms, dialect: Dialect, endpoint: Endpoint, error: Any,
     if status in (400, 422) and (learned := dialect.learn(settings, error.param, said)):
         return Outcome(None, why, "learned", notes=(learned,))
     if status == 404:
-        raise SrlmError(
-            f"{endpoint.url}: model {terms.model!r} or its path is not there ({why}); "
-            "check engine.base_url (it ends with /v1) and the model's name"
+        mend = "check base_url (it ends with /v1) and the model's name"
+        if Path(terms.model).is_absolute():
+            mend = (
+                "weights are asked for by their folder, which the server must load by itself, as "
+                "transformers serve does and vLLM does not; check base_url (it ends with /v1) too"
+            )
+        raise EndpointError(
+            f"{endpoint.url}: model {terms.model!r} or its path is not there ({why}); {mend}"
         )
     return Outcome([failure(terms, why)] * draws)
 

@@ -236,9 +236,10 @@ def _finite(top: Iterable[tuple[str, float | None]]) -> tuple[tuple[str, float],
     """Alternatives, likeliest first. Minus infinity is a probability of 0, which is no alternative;
     no record can hold it.
     """
-    found = [(_utf8(token), p) for token, p in top if p is not None and math.isfinite(p)]
-    if any(p > ROUNDING for _, p in found):
+    given = [(_utf8(token), p) for token, p in top if p is not None]
+    if any(p > ROUNDING for _, p in given):
         raise Unusable("a probability above 1 among the log-probabilities")
+    found = [(token, p) for token, p in given if math.isfinite(p)]
     return tuple(sorted(found, key=lambda it: -it[1]))
 
 

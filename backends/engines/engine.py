@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -181,6 +181,26 @@ class Ready(Protocol):
     def ready(self) -> None:
         """Raises SrlmError then."""
         ...
+
+
+@runtime_checkable
+class Served(Protocol):
+    """An engine whose model is at a server that can be asked for it before any work."""
+
+    def look(self) -> list[str]:
+        """Asks, by no paid call. Raises SrlmError where the key is refused or the model is not
+        known there; returns what the user should know, one line each: that the server is away.
+        """
+        ...
+
+
+def check_served(engine: Engine, tell: Callable[[str], None]) -> None:
+    """The same of any engine, for the first start alone: what is done needs no server. ``tell`` is
+    given the lines.
+    """
+    if isinstance(engine, Served):
+        for line in engine.look():
+            tell(line)
 
 
 def check_ready(engine: Engine, again: bool = False) -> None:

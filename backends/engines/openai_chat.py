@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from pydantic import Field
 
 from backends.engines.batch_calls import BatchCalls
 from backends.engines.dialect import Dialect
-from backends.engines.endpoints import Terms
+from backends.engines.endpoints import Terms, check_model, opened
 from backends.engines.engine import Completion, Flight, GenerateConfig, Request
 from backends.engines.limits import PerMinute
 from backends.engines.secret import check_key
@@ -105,6 +106,15 @@ class OpenAIEngine:
                 f"{OPENAI}: the environment variable {self._terms.key_env} with the key is not "
                 "set; export it, or name another server (base_url)"
             )
+
+    def look(self) -> list[str]:
+        """Asks the servers which models they serve; see ``engine.Served``."""
+        self.ready()
+        return asyncio.run(self._looked())
+
+    async def _looked(self) -> list[str]:
+        async with opened(self._terms) as endpoints:
+            return await check_model(self._terms, endpoints)
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
         """One batch of all: the server forms its own."""

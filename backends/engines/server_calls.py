@@ -18,16 +18,18 @@ from backends.engines.attempt import attempt
 from backends.engines.dialect import Dialect, NoLogprobs
 from backends.engines.endpoints import (
     Endpoint,
+    EndpointError,
     Terms,
     check_model,
     fit_for_calls,
     give_up_when_all_are_down,
+    leave_out,
     no_logprobs,
+    opened,
 )
 from backends.engines.engine import Completion, Discarded, GenerateConfig, Request, Usage
 from backends.engines.outbox import Outbox
 from backends.engines.reply import NOTHING, Outcome, failure
-from results.errors import SrlmError
 
 FIRST_WAIT_S, GROWTH, LONGEST_WAIT_S = 0.25, 1.5, 30.0  # between attempts, before jitter
 LONGEST_ORDER_S = 600.0  # a longer retry-after is a refusal
@@ -102,26 +104,10 @@ class ServerCalls:
             self._ready.set()
 
     async def _main(self) -> None:
-        import openai
-
         self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
         self._ready.set()
-        terms = self._terms
-        endpoints = []
-        for url in terms.urls:
-            client = openai.AsyncOpenAI(
-                api_key=terms.key or "none",
-                base_url=url,
-                timeout=terms.timeout_s,
-                max_retries=0,  # ours count, and obey the limits
-                http_client=openai.DefaultAioHttpClient(timeout=terms.timeout_s),
-            )
-            endpoints.append(Endpoint(url, client, terms.max_concurrency))
-        try:
+        async with opened(self._terms) as endpoints:
             await self._all(endpoints)
-        finally:
-            for endpoint in endpoints:
-                await endpoint.client.close()
 
     async def _all(self, endpoints: list[Endpoint]) -> None:
         todo = deque(self._units())
@@ -140,7 +126,8 @@ class ServerCalls:
                 todo.extendleft([i] for i in reversed(unit[len(done) :]))
 
         if not self._terms.probed:
-            await check_model(self._terms, endpoints)
+            for note in await check_model(self._terms, endpoints):
+                self._tell(note)
         # Twice as many as may be under way: who waits for another attempt holds no place.
         count = min(2 * self._terms.max_concurrency * len(endpoints), len(todo))
         workers = [asyncio.create_task(work())]
@@ -214,6 +201,9 @@ class ServerCalls:
                 )  # fmt: skip
             except NoLogprobs as error:
                 raise no_logprobs(self._terms, endpoint, error) from None
+            except EndpointError as error:
+                self._tell(leave_out(endpoints, endpoint, error))
+                continue
             finally:
                 endpoint.load -= 1
                 endpoint.slots.release()
@@ -222,10 +212,7 @@ class ServerCalls:
                     self._discard(found.usage)
                 return found.done
             if found.kind == "unreachable":  # that is not this call's fault
-                self._tell(
-                    f"{endpoint.url}: no connection; it is tried for "
-                    f"{self._terms.down_timeout_s:g} s (down_timeout_s)"
-                )
+                self._tell(f"{endpoint.url}: no connection; {self._meanwhile(endpoints)}")
                 give_up_when_all_are_down(self._terms, endpoints, found.why)
                 continue
             self.retried += 1
@@ -251,9 +238,19 @@ class ServerCalls:
                 self.retried -= 1
                 why = f"{attempts} attempts, the last: {found.why}"
                 return [failure(self._terms, why)] * len(unit)
-            wait = _wait(endpoint, found, attempts, any(e.free for e in others))
+            try:
+                wait = _wait(endpoint, found, attempts, any(e.free for e in others))
+            except EndpointError as error:
+                self._tell(leave_out(endpoints, endpoint, error))
+                continue
             if not await self._pause(wait):
                 return None
+
+    def _meanwhile(self, endpoints: list[Endpoint]) -> str:
+        """What is done while one of them has no connection."""
+        if len(endpoints) > 1:
+            return "it is tried again while the other endpoints take the calls"
+        return f"it is tried for {self._terms.down_timeout_s:g} s (down_timeout_s)"
 
     def _discard(self, usage: Usage, ended: bool = False) -> None:
         """Notes tokens that were paid for in vain; ``ended``: their call fails with them."""
@@ -301,12 +298,12 @@ class ServerCalls:
 
 def _wait(endpoint: Endpoint, found: Outcome, attempts: int, elsewhere: bool) -> float:
     """Seconds until the next attempt; an order to wait holds for the endpoint that gave it, and is
-    obeyed by nobody at once. Raises SrlmError where it is too long to be waited for.
+    obeyed by nobody at once. Raises EndpointError where it is too long to be waited for.
     """
     if found.wait and not elsewhere:
         if found.wait > LONGEST_ORDER_S:
-            raise SrlmError(
-                f"{endpoint.url}: asks to wait {found.wait:.0f} s ({found.why}); "
+            raise EndpointError(
+                f"{endpoint.url}: asks to wait {found.wait:.4g} s ({found.why}); "
                 "run the same command again later"
             )
         return found.wait * random.uniform(1.0, 1.25)

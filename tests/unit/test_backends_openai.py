@@ -6,6 +6,7 @@ import asyncio
 import random
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -351,6 +352,79 @@ def test_an_endpoint_that_refuses_is_left_alone_while_another_answers(fault: str
         assert all(c.finish_reason == "stop" for c in found)
         assert len(ill.bodies) <= 16 and len(well.bodies) == 100
         assert time.monotonic() - begin < 5  # 1.25 s of work
+
+
+@pytest.mark.parametrize("ill", ["404", "401", "402", "429 9999"])
+def test_an_endpoint_that_takes_no_call_is_left_out_and_said(ill: str) -> None:
+    with FakeServer(fault=lambda b, a: ill) as bad, FakeServer(seconds=0.02) as well:
+        urls = f"{bad.url},{well.url}"
+        flight = OpenAIEngine("m", base_url=urls, max_concurrency=3).start(
+            chats(40), range(40), CONFIG
+        )
+        found = dict(pair for group in flight for pair in group)
+        flight.stop()
+        assert [c.finish_reason for c in found.values()] == ["stop"] * 40
+        assert len(bad.bodies) <= 3
+    if not ill.startswith("429"):  # that one rests
+        assert any(bad.url in line and "other endpoints" in line for line in flight.notes)
+    with (
+        FakeServer(fault=lambda b, a: ill) as one,
+        FakeServer(fault=lambda b, a: ill) as two,
+        pytest.raises(SrlmError, match=ill[:3]),
+    ):
+        OpenAIEngine("m", base_url=f"{one.url},{two.url}").generate(chats(9), range(9), CONFIG)
+
+
+def test_an_endpoint_that_answers_as_another_model_fails_no_call_that_another_answers() -> None:
+    with FakeServer(fault=lambda b, a: "other_model") as ill, FakeServer(seconds=0.1) as well:
+        engine = OpenAIEngine("m", base_url=f"{ill.url},{well.url}", max_concurrency=3,
+                              max_retries=3)  # fmt: skip
+        found = engine.generate(chats(40), range(40), CONFIG)
+    assert [c.finish_reason for c in found] == ["stop"] * 40
+
+
+def test_a_key_that_one_of_two_refuses_is_said_before_the_first_call(monkeypatch) -> None:
+    with FakeServer(key="another-key") as shut, FakeServer() as open_:
+        engine = OpenAIEngine("m", base_url=f"{shut.url},{open_.url}")
+        (line,) = engine.look()
+        assert shut.url in line and "refuses the key" in line and "other endpoints" in line
+        assert all(c.finish_reason == "stop" for c in engine.generate(chats(9), range(9), CONFIG))
+        assert shut.bodies == []
+
+
+def test_an_endpoint_without_connection_is_not_said_to_end_the_run(tmp_path: Path) -> None:
+    with FakeServer() as gone:
+        pass
+    with FakeServer() as alive:
+        for urls, said in (
+            (gone.url, "it is tried for 0.3 s"),
+            (f"{gone.url},{alive.url}", "other endpoints"),
+        ):
+            flight = OpenAIEngine("m", base_url=urls, down_timeout_s=0.3).start(
+                chats(3), range(3), CONFIG
+            )
+            with suppress(SrlmError):
+                list(flight)
+            flight.stop()
+            assert any("no connection" in line and said in line for line in flight.notes)
+
+
+def test_weights_that_a_server_does_not_load_are_said_to_be_asked_by_folder(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    with FakeServer() as server, pytest.raises(SrlmError, match="transformers serve") as found:
+        ask(server, chats(1), model=str(tmp_path))
+    assert str(tmp_path) in str(found.value)
+    with FakeServer(lists=False) as server, pytest.raises(SrlmError) as found:
+        ask(server, chats(1), model="other")
+    assert "transformers" not in str(found.value)
+
+
+def test_a_very_long_order_to_wait_is_short_to_read() -> None:
+    with (
+        FakeServer(fault=lambda b, a: "429 1e300") as server,
+        pytest.raises(SrlmError, match=r"asks to wait 1e\+300 s"),
+    ):
+        ask(server, chats(1))
 
 
 def test_an_endpoint_that_recovers_gets_calls_again() -> None:

@@ -1,4 +1,4 @@
-"""An interruption at whatever step: no answer that a server gave is lost, and none is there twice."""
+"""An interruption at whatever step: no answer that a server gave is lost or there twice."""
 
 from __future__ import annotations
 

@@ -75,7 +75,8 @@ def beside(top: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "given",
     [[1], {"content": [7]}, 5, {"content": [{"token": "a", "top_logprobs": [{"token": "a"}]}]},
-     beside([{"token": "a", "logprob": -(10**400)}])["choices"][0]["logprobs"]],
+     beside([{"token": "a", "logprob": -(10**400)}])["choices"][0]["logprobs"],
+     beside([{"token": "a", "logprob": float("inf")}])["choices"][0]["logprobs"]],
 )  # fmt: skip
 def test_log_probabilities_of_another_form_are_unreadable(given: Any) -> None:
     body = {"choices": choices("a", logprobs=given)}

@@ -33,6 +33,26 @@ def test_a_budget_stops_and_more_of_it_goes_on(judging: Judging) -> None:
     assert part == all_at_once
 
 
+def test_a_mistyped_model_takes_no_folder_and_the_corrected_command_does(
+    judging: Judging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging.server, "models", ("house", "other"))
+    line = judging.refused("--model", "openai:hause", code=1)
+    assert "no model 'hause'; it serves house, other" in line
+    assert not (judging.out / "config.yaml").exists() and judging.server.bodies == []
+    judging.document("--model", "openai:house")
+
+
+def test_what_is_done_needs_no_server_and_another_variable_for_the_key_is_no_change(
+    judging: Judging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = judging.document()
+    monkeypatch.setenv("SECOND_KEY", KEY)
+    assert judging.document("engine.api_key_env=SECOND_KEY") == first
+    monkeypatch.setattr("backends.engines.openai_chat.OpenAIEngine.look", None)
+    assert judging.document() == first
+
+
 def test_interrupted_between_calls_nothing_is_called_twice(judging: Judging) -> None:
     import backends.engines.caller as caller
 
