@@ -82,7 +82,7 @@ def _validate(arguments: argparse.Namespace) -> int:
         found = validate(task, folder, display, _by(arguments), arguments.other)
     _print_validation(found, arguments.json)
     print(f"kept in {folder}", file=sys.stderr)
-    if code := of_unscored(found.unscored, task.config.judge.max_unscored):
+    if code := of_unscored(found.unscored, task.config.judge.max_unscored, folder=folder):
         return code
     return 0 if found.fitness is None or found.fitness.fit else 3
 

@@ -15,6 +15,7 @@ from backends.engines.engine import (
     Discarding,
     Engine,
     GenerateConfig,
+    Lingering,
     Request,
     StreamingEngine,
     TokenLogprobs,
@@ -211,8 +212,12 @@ class Caller:
                 clock.start()
         finally:
             # Interrupted at whatever step: what was given out or is under way is paid for.
-            rest = {**dict(group), **dict(flight.stop())}
-            lost(kept({keys[i]: c for i, c in rest.items() if i not in stored}).values())
+            try:
+                if isinstance(flight, Lingering) and (line := flight.waits_for()):
+                    self.on_note(line)
+            finally:
+                rest = {**dict(group), **dict(flight.stop())}
+                lost(kept({keys[i]: c for i, c in rest.items() if i not in stored}).values())
 
     def _keep(
         self, done: dict[str, Completion], requests: Mapping[str, Request], config: GenerateConfig

@@ -138,7 +138,7 @@ class Flight(Protocol):
     def stop(self) -> list[tuple[int, Completion]]:
         """Begins no further call, waits a while for those begun, and returns what finished and
         was not surely taken: the group given out last is among it, unless more was asked for.
-        Nothing to do once all have finished.
+        Nothing to do once all have finished. Another interruption ends the waiting.
         """
         ...
 
@@ -150,6 +150,15 @@ class Discarding(Protocol):
     """
 
     discarded: list[Discarded]
+
+
+@runtime_checkable
+class Lingering(Protocol):
+    """A flight whose ``stop`` may take a while."""
+
+    def waits_for(self) -> str:
+        """What it will wait for, as a line for the user; empty where there is nothing."""
+        ...
 
 
 @runtime_checkable

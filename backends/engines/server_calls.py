@@ -60,6 +60,7 @@ class ServerCalls:
         self._wake: asyncio.Event | None = None
         self._ready = threading.Event()
         self._begun = False
+        self._under_way = 0
         self._thread = threading.Thread(target=self._in_thread, name="srlm calls", daemon=True)
 
     def __iter__(self) -> Iterator[list[tuple[int, Completion]]]:
@@ -83,6 +84,15 @@ class ServerCalls:
             if error is not None:
                 raise error
 
+    def waits_for(self) -> str:
+        """See ``engine.Lingering``."""
+        if not self._under_way:
+            return ""
+        return (
+            f"{self._under_way} calls under way are waited for, up to {STOP_GRACE_S:g} s; Ctrl-C "
+            "again drops them (they may be on the bill)"
+        )
+
     def stop(self) -> list[tuple[int, Completion]]:
         """Ends the flight; see ``engine.Flight``."""
         self._stopping.set()
@@ -90,7 +100,8 @@ class ServerCalls:
             if self._loop is not None and self._wake is not None and self._thread.is_alive():
                 with suppress(RuntimeError):  # it ended in this very moment
                     self._loop.call_soon_threadsafe(self._wake.set)
-            self._thread.join()
+            with suppress(BaseException):  # a second interruption: what came until now is kept
+                self._thread.join()
         self._out.look()
         rest, self._out.held = self._out.held, {}
         return list(rest.items())
@@ -194,6 +205,7 @@ class ServerCalls:
             endpoint = await self._endpoint(endpoints, last)
             if endpoint is None:
                 return None
+            self._under_way += 1
             try:
                 found = await attempt(
                     self._terms, self._dialect, endpoint, self._requests[unit[0]],
@@ -205,6 +217,7 @@ class ServerCalls:
                 self._tell(leave_out(endpoints, endpoint, error))
                 continue
             finally:
+                self._under_way -= 1
                 endpoint.load -= 1
                 endpoint.slots.release()
             if found.done is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -75,3 +77,28 @@ def test_what_was_answered_is_stored(at: int, tmp_path: Path, monkeypatch) -> No
         came = interrupted(at, where, "line", run)
         assert came or at > 40
         assert cache.count() == server.answered.total()
+
+
+def test_an_interruption_says_what_it_waits_for_and_a_second_one_keeps_what_came(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-0123456789")
+    told: list[str] = []
+    join = threading.Thread.join
+
+    def joins(thread: threading.Thread, timeout: float | None = None) -> None:
+        if thread.name != "srlm calls":
+            return join(thread, timeout)
+        time.sleep(0.6)  # meanwhile those that are under way come
+        raise KeyboardInterrupt
+
+    with FakeServer(seconds=0.3) as server, CallCache(tmp_path / "c") as cache:
+        engine = OpenAIEngine("m", base_url=server.url, max_concurrency=3)
+        caller = Caller(engine, cache, on_note=told.append)
+        groups = caller.run([Request(f"q{i}") for i in range(9)], GenerateConfig(max_tokens=5))
+        next(groups)
+        monkeypatch.setattr(threading.Thread, "join", joins)
+        groups.close()
+        monkeypatch.undo()
+        assert cache.count() == server.answered.total() >= 2
+    assert len(told) == 1 and "calls under way are waited for" in told[0]

@@ -96,6 +96,15 @@ def test_failed_calls_are_made_again_by_the_same_command_and_only_they(judging: 
     assert len(judging.server.bodies) == 2
 
 
+def test_the_last_line_says_what_most_calls_failed_with(judging: Judging) -> None:
+    judging.server.fault = lambda body, attempt: "413" if "quality 4" in last_text(body) else "400"
+    judging.validate("judge.max_unscored=0.1", draws=1)
+    line = judging.err.strip().splitlines()[-1]
+    assert (
+        "80 of 80 judgments are unscored" in line and "80 calls failed, 40 of them: HTTP 4" in line
+    )
+
+
 def test_another_budget_criterion_or_convention_goes_on(judging: Judging) -> None:
     judging.server.reply = lambda body: "Hm" if "answer 1 " in last_text(body) else fair(body)
     first = judging.document()
