@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from backends.engines.caller import Caller
-from backends.engines.engine import check_ready
+from backends.engines.engine import check_ready, check_served
 from benchmarks.alpaca_eval2.annotations import read_annotations
 from benchmarks.alpaca_eval2.annotator import load_annotator
 from benchmarks.alpaca_eval2.benchmark import LEADERBOARD
@@ -159,6 +159,8 @@ def plan(task: Task) -> Plan:
 def build(task: Task, folder: Path, display: Display) -> Bridged:
     """Asks, compares, and keeps all of it in ``folder``; goes on where it was."""
     check_ready(task.judge.engine)
+    if not (folder / "config.yaml").exists():
+        check_served(task.judge.engine, display.note)
     claim(folder, task.config, task.hashes(), FREE)
     places = [folder_of(found.model, folder) for found in task.found]
     if again := sum(reopen_failed(place) for place in places):

@@ -23,8 +23,8 @@ from results.plugins import complete_options
 
 MODEL = re.compile(r"[A-Za-z][A-Za-z0-9_-]*:(?!//).+", re.S)  # engine:name
 # Options of an engine that change no answer: they may differ when work is gone on with.
-PACE = ("max_concurrency", "timeout_s", "max_retries", "down_timeout_s", "requests_per_minute",
-        "tokens_per_minute", "batch")  # fmt: skip
+PACE = ("api_key_env", "max_concurrency", "timeout_s", "max_retries", "down_timeout_s",
+        "requests_per_minute", "tokens_per_minute", "batch")  # fmt: skip
 
 
 @dataclass(frozen=True)

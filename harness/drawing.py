@@ -133,7 +133,7 @@ def draw(task: Task, asked: Asked, folder: Path, display: Display) -> GateDecisi
     ids = drawing_order(benchmark.prompt_ids(), asked.seed)
     rulings = [Ruling(rule, asked, ids) for rule in asked.rules]
     place = folder / FOLDER / f"seed-{asked.seed}"
-    take(task, folder)
+    take(task, folder, display)
     if again := sum(map(reopen_failed, sorted(place.glob("*-*")))):
         display.note(f"{again} calls that failed are made again")
     with opened(task, folder, display) as (model, judge):

@@ -141,7 +141,7 @@ def _live(arguments: argparse.Namespace, model: str) -> int:
         found = evaluate(task, folder, display)
     print_rows([evaluation_row(folder)], "json" if arguments.json else arguments.format)
     print(f"kept in {folder}", file=sys.stderr)
-    return of_unscored(found.unscored, task.config.judge.max_unscored)
+    return of_unscored(found.unscored, task.config.judge.max_unscored, folder=folder)
 
 
 def _drawn(arguments: argparse.Namespace, task: Any) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field
 
 from backends.engines.caller import Caller
-from backends.engines.engine import check_ready
+from backends.engines.engine import check_ready, check_served
 from benchmarks.benchmark import own_prompts
 from benchmarks.registry import BENCHMARKS, open_benchmark
 from harness.called import PACE, Called, callers, open_called, without_pace
@@ -247,7 +247,7 @@ def evaluate(task: Task, folder: Path, display: Display) -> Evaluated:
     Calls that failed at an earlier start are made again.
     """
     config, title = task.config, task.config.name
-    take(task, folder)
+    take(task, folder, display)
     if again := reopen_failed(folder):
         display.note(f"{again} calls that failed are made again")
     if (folder / METRICS).exists():
@@ -263,16 +263,19 @@ def evaluate(task: Task, folder: Path, display: Display) -> Evaluated:
     return done
 
 
-def take(task: Task, folder: Path) -> None:
+def take(task: Task, folder: Path, display: Display) -> None:
     """Takes the folder for this evaluation, or finds that it is its own.
 
     Raises:
         SrlmError: what would end the evaluation later, or the folder is of another one.
     """
-    if not (folder / "config.yaml").exists():
+    new = not (folder / "config.yaml").exists()
+    if new:
         task.rehearse()  # what would end it later ends it before the folder is taken
     for called in _models(task):
         check_ready(called.engine)
+        if new:
+            check_served(called.engine, display.note)
     claim(folder, task.config, task.hashes(), FREE)
 
 

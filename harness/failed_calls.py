@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from harness.stages.evaluation import METRICS, VALUES
 from results.files import write_bytes
 from results.lines import read_json_lines
+from results.text import excerpt
 
 Line = dict[str, Any]
 RETRIES = "retries.jsonl"  # judgments that are asked for under another draw
@@ -25,6 +27,15 @@ def failed_calls(folder: Path) -> dict[Path, list[Line]]:
 def failed_lines(path: Path) -> list[Line]:
     """The records of a file whose call failed."""
     return [line for line in _lines(path) if line.get("finish_reason") == "error"]
+
+
+def commonest_error(paths: Iterable[Path]) -> str:
+    """What most of the failed calls in some files say, to end a line with; empty without any."""
+    texts = Counter(str(line.get("text")) for path in paths for line in failed_lines(path))
+    if not texts:
+        return ""
+    text, n = texts.most_common(1)[0]
+    return f"; {texts.total()} calls failed, {n} of them: {excerpt(text, 200)}"
 
 
 def unscored_lines(path: Path) -> list[Line]:

@@ -87,7 +87,7 @@ def _validate(arguments: argparse.Namespace) -> int:
     if sums := spent_by(read_json(folder / "manifest.json")):
         print(f"over all starts: {spent_text(sums)}", file=sys.stderr)
     print(f"kept in {folder}", file=sys.stderr)
-    if code := of_unscored(found.unscored, task.config.judge.max_unscored):
+    if code := of_unscored(found.unscored, task.config.judge.max_unscored, folder=folder):
         return code
     return 0 if found.fitness is None or found.fitness.fit else 3
 

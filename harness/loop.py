@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.registry import SeedData
 from harness.after_gate import follows, how_to_answer, settle
 from harness.attempts import attempt, check_changes, set_aside
+from harness.called import PACE
 from harness.error_budget import error_budget
 from harness.folder import claim
 from harness.inputs import input_hashes
@@ -29,9 +30,12 @@ from harness.stages.seed import keep_seed, read_seed
 from harness.stages.training import dpo, sft
 from results.records import Evaluated, GateDecision
 
-# May differ between starts; those of the first line change no record.
+# Where the options of an engine stand.
+ENGINES = ("engine", "judge.options", "prompts.options", "audit.options")
+# May differ between starts; those of the first and the last line change no record.
 FREE = ("budget", "hardware", "model.parameters", "judge.fit.criterion", "judge.fit.waived_by",
-        "gate.on_gate", "gate.waived_by", "audit.waived_by")  # fmt: skip
+        "gate.on_gate", "gate.waived_by", "audit.waived_by",
+        *(f"{part}.{key}" for part in ENGINES for key in PACE))  # fmt: skip
 
 
 @dataclass(frozen=True)

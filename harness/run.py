@@ -10,7 +10,7 @@ from typing import Any
 
 from backends.chat_template import own_template, template_text, with_template
 from backends.engines.caller import Caller
-from backends.engines.engine import Engine, check_ready
+from backends.engines.engine import Engine, check_ready, check_served
 from backends.models import model_folder
 from backends.prices import PriceFile
 from backends.registry import open_engine, open_trainer
@@ -156,7 +156,9 @@ class Run:
                            else self.before(k))  # fmt: skip
 
     def check_engines(self) -> None:
-        """Raises SrlmError where an engine can say already that no call will succeed."""
+        """Raises SrlmError where an engine can say already that no call will succeed; servers are
+        asked for their models before the folder is taken, and not again.
+        """
         again = (self.folder / "manifest.json").exists()
         with TemporaryDirectory(prefix="srlm-check-") as name:
             base = self._with_template(Path(name) / "base") if not again else self.base
@@ -170,6 +172,8 @@ class Run:
                 lists = part.role == "writer" and self.config.prompts.form == "completion"
                 try:
                     check_ready(opened, again or lists)
+                    if not again:
+                        check_served(opened, self.display.note)
                 except UsageError as error:
                     raise UsageError(self._as_asked(str(error), Path(name))) from error
                 finally:

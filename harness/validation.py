@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from backends.engines.caller import Caller
-from backends.engines.engine import check_ready
+from backends.engines.engine import check_ready, check_served
 from benchmarks.human_data import HumanData
 from benchmarks.judge_validation import (
     Conventions,
@@ -178,6 +178,8 @@ def validate(task: Task, folder: Path, display: Display, by: Conventions,
         others: earlier validations on the same data; the best of them must not be surely better.
     """
     check_ready(task.engine)
+    if not (folder / "config.yaml").exists():
+        check_served(task.engine, display.note)
     on = described(task.data, task.held)
     other = best_other(others, on["data_sha256"], on["kind"], on["prompts"])
     hashes = {

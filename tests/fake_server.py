@@ -34,7 +34,8 @@ class FakeServer(Serving):
         seconds: service time of a call.
         slots: calls served at a time; more wait.
         fault: called with (body, attempt from 0); null = a good answer, else the fault's name;
-            "other_model NAME" answers as NAME, "ends REASON" with that finish_reason.
+            "other_model NAME" answers as NAME, "ends REASON" with that finish_reason, "drop"
+            closes the connection.
         key: what the Authorization header must hold; null = anything.
         refuses: settings that are answered with 400.
         logprobs: what stands beside each word of an answer where it is asked for, by word; null =
@@ -181,6 +182,8 @@ class FakeServer(Serving):
         self._seen[call] += 1
         fault = self.fault(body, attempt)
         kind = (fault or "").partition(" ")[0]
+        if kind == "drop" and request.transport is not None:
+            request.transport.close()
         if kind not in ("", "other_model", "ends"):
             return await _faulty(str(fault))
         async with self._slot:
@@ -236,6 +239,8 @@ async def _faulty(name: str) -> web.StreamResponse:
     if name == "stall":
         await asyncio.sleep(20)
         return web.Response(status=504)
+    if name == "drop":
+        return web.Response()
     if name == "html":
         return web.Response(status=502, text="<html>Bad gateway</html>", content_type="text/html")
     if name == "cut":
@@ -246,6 +251,11 @@ async def _faulty(name: str) -> web.StreamResponse:
         return web.Response(text="[" * 200_000, content_type="application/json")
     if name == "list":
         return web.json_response([{"choices": []}])
+    if name == "header":
+        return web.Response(text="{}", headers={"X-Long": "a" * 9000})
+    if name == "named":
+        error = {"message": "this is not supported", "param": ["messages", {"0": 1}]}
+        return web.json_response({"error": error}, status=400)
     if name == "empty":
         return web.json_response(
             {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": []}

@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 from backends.engines.dialect import Dialect, prompt_fields
-from backends.engines.endpoints import Endpoint, Terms, key_refused
+from backends.engines.endpoints import Endpoint, EndpointError, Terms, key_refused
 from backends.engines.engine import GenerateConfig, Request
 from backends.engines.reply import Kind, Outcome, count_stranger, failure, read_reply
-from results.errors import SrlmError
 
 CHARACTERS_A_TOKEN = 4  # estimate, for the limit of tokens alone
 PATHS = {False: "/chat/completions", True: "/completions"}  # of raw text the second
@@ -37,7 +37,8 @@ async def attempt(terms: Terms, dialect: Dialect, endpoint: Endpoint, request: R
         tell: given a line that the user should know.
 
     Raises:
-        SrlmError, NoLogprobs: every call would fail the same.
+        EndpointError: every call would fail the same at this endpoint.
+        SrlmError, NoLogprobs: and at every other.
     """
     import openai
 
@@ -58,7 +59,7 @@ async def attempt(terms: Terms, dialect: Dialect, endpoint: Endpoint, request: R
         found = _refusal(terms, dialect, endpoint, error, settings, draws)
     except (TimeoutError, openai.APIConnectionError) as error:
         found = _lost(terms, error)
-    except (openai.APIError, ValueError, RecursionError) as error:
+    except Exception as error:  # whatever a strange answer makes of the libraries that read it
         found = Outcome(None, f"unreadable answer ({terms.without_key(error)})")
     else:
         found = read_reply(terms, dialect, reply, settings.get("n", 1), config)
@@ -76,16 +77,18 @@ async def attempt(terms: Terms, dialect: Dialect, endpoint: Endpoint, request: R
 
 
 def _lost(terms: Terms, error: Exception) -> Outcome:
-    """What it means that there is no reply."""
-    import openai
+    """What it means that there is no reply. For the transport every lost connection is one of
+    connecting; which it was, aiohttp's error beneath its own says.
+    """
+    import aiohttp
 
     cause = error.__cause__ or error
-    if isinstance(error, openai.APIConnectionError):
-        if _never_connected(cause):
-            return Outcome(None, terms.without_key(cause), "unreachable")
-        if not isinstance(error, openai.APITimeoutError):
-            return Outcome(None, f"connection lost ({type(cause).__name__})")
-    return Outcome(None, f"no answer in {terms.timeout_s:g} s")
+    beneath = cause.__cause__ or cause
+    if isinstance(beneath, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
+        return Outcome(None, terms.without_key(cause), "unreachable")  # nothing was asked
+    if isinstance(error, TimeoutError) or isinstance(beneath, TimeoutError):
+        return Outcome(None, f"no answer in {terms.timeout_s:g} s")
+    return Outcome(None, f"connection lost ({type(beneath).__name__})")
 
 
 def _refusal(terms: Terms, dialect: Dialect, endpoint: Endpoint, error: Any,
@@ -102,20 +105,16 @@ def _refusal(terms: Terms, dialect: Dialect, endpoint: Endpoint, error: Any,
     if status in (400, 422) and (learned := dialect.learn(settings, error.param, said)):
         return Outcome(None, why, "learned", notes=(learned,))
     if status == 404:
-        raise SrlmError(
-            f"{endpoint.url}: model {terms.model!r} or its path is not there ({why}); "
-            "check engine.base_url (it ends with /v1) and the model's name"
+        mend = "check base_url (it ends with /v1) and the model's name"
+        if Path(terms.model).is_absolute():
+            mend = (
+                "weights are asked for by their folder, which the server must load by itself, as "
+                "transformers serve does and vLLM does not; check base_url (it ends with /v1) too"
+            )
+        raise EndpointError(
+            f"{endpoint.url}: model {terms.model!r} or its path is not there ({why}); {mend}"
         )
     return Outcome([failure(terms, why)] * draws)
-
-
-def _never_connected(error: BaseException) -> bool:
-    """Whether no connection came about at all, so that nothing was asked. The aiohttp transport
-    calls a refused connection a time-out of connecting.
-    """
-    import httpx2
-
-    return isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout))
 
 
 def _retry_after(headers: Any) -> float:

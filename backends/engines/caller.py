@@ -15,6 +15,7 @@ from backends.engines.engine import (
     Discarding,
     Engine,
     GenerateConfig,
+    Lingering,
     Request,
     StreamingEngine,
     TokenLogprobs,
@@ -195,24 +196,28 @@ class Caller:
             return
         flight = self.engine.start(asked, seeds, config)
         group: list[tuple[int, Completion]] = []
-        left = len(keys)
+        stored: set[int] = set()
         try:
             for group in flight:
                 clock.book()
                 self.tally.retried = flight.retried
                 while flight.notes:
                     self.on_note(flight.notes.pop(0))
-                done, group = kept({keys[i]: c for i, c in group}), []
-                left -= len(done)
+                done = kept({keys[i]: c for i, c in group})
+                stored.update(i for i, _ in group)
                 some_lost = lost(done.values())
                 yield done
-                if some_lost and left:
-                    self._check_lost(left)
+                if some_lost and len(stored) < len(keys):
+                    self._check_lost(len(keys) - len(stored))
                 clock.start()
         finally:
-            # Interrupted between two looks: what is under way is paid for, so it is stored.
-            group = group + flight.stop()
-            lost(kept({keys[i]: c for i, c in group}).values())
+            # Interrupted at whatever step: what was given out or is under way is paid for.
+            try:
+                if isinstance(flight, Lingering) and (line := flight.waits_for()):
+                    self.on_note(line)
+            finally:
+                rest = {**dict(group), **dict(flight.stop())}
+                lost(kept({keys[i]: c for i, c in rest.items() if i not in stored}).values())
 
     def _keep(
         self, done: dict[str, Completion], requests: Mapping[str, Request], config: GenerateConfig

@@ -83,12 +83,12 @@ class Dialect:
             given |= {"logprobs": config.logprobs} if raw else chat
         return {name: value for name, value in given.items() if name not in self.refused}
 
-    def learn(self, sent: dict[str, Any], param: str | None, message: str) -> str | None:
+    def learn(self, sent: dict[str, Any], param: Any, message: str) -> str | None:
         """Returns what is done about a refused call, null when nothing can be.
 
         Args:
             sent: the settings of that call.
-            param: the setting that the server names, where it names one.
+            param: the setting that the server names, where it names one in a text.
             message: what it says.
 
         Raises:
@@ -96,7 +96,10 @@ class Dialect:
         """
         if not _REFUSED.search(message):
             return None  # it takes the setting, but not this value
-        named = [param] if param in sent else [n for n in sent if re.search(rf"\b{n}\b", message)]
+        if isinstance(param, str) and param in sent:
+            named = [param]
+        else:
+            named = [n for n in sent if re.search(rf"\b{n}\b", message)]
         if "max_tokens" in named and "max_completion_tokens" in message:
             self.length = "max_completion_tokens"
             return "the server wants max_completion_tokens instead of max_tokens"
@@ -234,9 +237,10 @@ def _finite(top: Iterable[tuple[str, float | None]]) -> tuple[tuple[str, float],
     """Alternatives, likeliest first. Minus infinity is a probability of 0, which is no alternative;
     no record can hold it.
     """
-    found = [(_utf8(token), p) for token, p in top if p is not None and math.isfinite(p)]
-    if any(p > ROUNDING for _, p in found):
+    given = [(_utf8(token), p) for token, p in top if p is not None]
+    if any(p > ROUNDING for _, p in given):
         raise Unusable("a probability above 1 among the log-probabilities")
+    found = [(token, p) for token, p in given if math.isfinite(p)]
     return tuple(sorted(found, key=lambda it: -it[1]))
 
 

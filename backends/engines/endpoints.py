@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from backends.engines.engine import NoLogprobsError
 from backends.engines.limits import PerMinute
+from backends.engines.secret import scrubbed
 from results.errors import SrlmError
 from results.text import excerpt
 
 ILL = 3  # refusals in a row after which an endpoint rests
+
+
+class EndpointError(SrlmError):
+    """An endpoint takes none of our calls; another may."""
 
 
 @dataclass
@@ -36,11 +43,12 @@ class Terms:
 
     def without_key(self, text: object) -> str:
         """``text`` in one short line that does not hold the key."""
-        return excerpt(self.scrubbed(" ".join(str(text).split())), 300)
+        # Twice: what is no part of a line may have stood in the key.
+        return self.scrubbed(excerpt(self.scrubbed(" ".join(str(text).split())), 300))
 
     def scrubbed(self, text: str) -> str:
-        """``text`` with stars for the key: gateways repeat it in errors, and even in answers."""
-        return text.replace(self.key, "***") if self.key else text
+        """``text`` with stars for the key."""
+        return scrubbed(text, self.key)
 
 
 class Endpoint:
@@ -114,29 +122,88 @@ def fit_for_calls(endpoints: list[Endpoint]) -> list[Endpoint]:
     return [e for e in endpoints if e.free] or [e for e in endpoints if e.closed_until <= now]
 
 
-async def check_model(terms: Terms, endpoints: list[Endpoint]) -> None:
-    """Refuses a wrong key and a model that the server does not list, before the first call."""
+@asynccontextmanager
+async def opened(terms: Terms) -> AsyncIterator[list[Endpoint]]:
+    """The endpoints of ``terms``, with a client each. Those that turn out to be of no use may be
+    taken out of the list.
+    """
     import openai
 
-    for endpoint in endpoints:
+    endpoints = []
+    for url in terms.urls:
+        client = openai.AsyncOpenAI(
+            api_key=terms.key or "none",
+            base_url=url,
+            timeout=terms.timeout_s,
+            max_retries=0,  # ours count, and obey the limits
+            http_client=openai.DefaultAioHttpClient(timeout=terms.timeout_s),
+        )
+        endpoints.append(Endpoint(url, client, terms.max_concurrency))
+    try:
+        yield list(endpoints)
+    finally:
+        for endpoint in endpoints:
+            await endpoint.client.close()
+
+
+async def check_model(terms: Terms, endpoints: list[Endpoint]) -> list[str]:
+    """Refuses a wrong key and a model that no server lists, before the first call; takes out of
+    ``endpoints`` those that refuse while another does not. It is no paid call.
+
+    Returns:
+        Notes, one line each: which are away, and which are taken out.
+    """
+    notes = []
+    for endpoint in list(endpoints):
         try:
-            async with asyncio.timeout(min(30, terms.timeout_s)):
-                listed = [m.id async for m in endpoint.client.models.list()]
-        except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-            raise key_refused(terms, endpoint, error) from None
-        except Exception:
-            continue  # no list, or no server yet: the call itself will tell
-        asked = terms.model
-        # Servers that load what is asked for list what they have, not what they could have.
-        if listed and asked not in listed and "/" not in asked:
-            names = terms.without_key(", ".join(sorted(listed)[:8]))
-            raise SrlmError(f"{endpoint.url}: no model {asked!r}; it serves {names}")
+            asked = await _asked(terms, endpoint)
+        except EndpointError as error:
+            notes.append(leave_out(endpoints, endpoint, error))
+            continue
+        if not asked:
+            notes.append(
+                f"{endpoint.url}: no answer to what models it serves; key and model are not "
+                "checked before the first call"
+            )
+    return notes
 
 
-def key_refused(terms: Terms, endpoint: Endpoint, error: Any) -> SrlmError:
+async def _asked(terms: Terms, endpoint: Endpoint) -> bool:
+    """Whether the endpoint answered which models it serves, or at least that it does not say."""
+    import openai
+
+    try:
+        async with asyncio.timeout(min(30, terms.timeout_s)):
+            listed = [str(m.id) async for m in endpoint.client.models.list() if m.id]
+    except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
+        raise key_refused(terms, endpoint, error) from None
+    except (TimeoutError, openai.APIConnectionError):
+        return False
+    except Exception:
+        return True  # no list, or a strange one: the call itself will tell
+    name = terms.model
+    # Servers that load what is asked for list what they have, not what they could have.
+    if listed and name not in listed and "/" not in name:
+        names = terms.without_key(", ".join(sorted(listed)[:8]))
+        raise EndpointError(f"{endpoint.url}: no model {name!r}; it serves {names}")
+    return True
+
+
+def leave_out(endpoints: list[Endpoint], endpoint: Endpoint, error: EndpointError) -> str:
+    """Takes an endpoint of no use out of the list; returns the line that says so. Raises ``error``
+    where there is no other.
+    """
+    if endpoint in endpoints:
+        if len(endpoints) == 1:
+            raise error
+        endpoints.remove(endpoint)
+    return f"{error}; the other endpoints take its calls, until this command ends"
+
+
+def key_refused(terms: Terms, endpoint: Endpoint, error: Any) -> EndpointError:
     """The error for a key or an account that an endpoint does not take."""
     held = "is set" if terms.key else "is not set"
-    return SrlmError(
+    return EndpointError(
         f"{endpoint.url}: refuses the key or the account (HTTP {error.status_code}: "
         f"{terms.without_key(error.message)}); the key is read from the environment "
         f"variable {terms.key_env}, which {held}"

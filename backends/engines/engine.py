@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -141,7 +141,8 @@ class Flight(Protocol):
 
     def stop(self) -> list[tuple[int, Completion]]:
         """Begins no further call, waits a while for those begun, and returns what finished and
-        was not given out yet. Nothing to do once all have finished.
+        was not surely taken: the group given out last is among it, unless more was asked for.
+        Nothing to do once all have finished. Another interruption ends the waiting.
         """
         ...
 
@@ -156,13 +157,22 @@ class Discarding(Protocol):
 
 
 @runtime_checkable
+class Lingering(Protocol):
+    """A flight whose ``stop`` may take a while."""
+
+    def waits_for(self) -> str:
+        """What it will wait for, as a line for the user; empty where there is nothing."""
+        ...
+
+
+@runtime_checkable
 class StreamingEngine(Protocol):
     """An engine that besides ``generate`` hands answers over one by one, as a server gives them."""
 
     def start(
         self, requests: Sequence[Request], seeds: Sequence[int], config: GenerateConfig
     ) -> Flight:
-        """Begins all calls; arguments as in ``Engine.generate``."""
+        """All calls, begun when the flight is iterated; arguments as in ``Engine.generate``."""
         ...
 
 
@@ -184,6 +194,26 @@ class Ready(Protocol):
     def ready(self) -> None:
         """Raises SrlmError then."""
         ...
+
+
+@runtime_checkable
+class Served(Protocol):
+    """An engine whose model is at a server that can be asked for it before any work."""
+
+    def look(self) -> list[str]:
+        """Asks, by no paid call. Raises SrlmError where the key is refused or the model is not
+        known there; returns what the user should know, one line each: that the server is away.
+        """
+        ...
+
+
+def check_served(engine: Engine, tell: Callable[[str], None]) -> None:
+    """The same of any engine, for the first start alone: what is done needs no server. ``tell`` is
+    given the lines.
+    """
+    if isinstance(engine, Served):
+        for line in engine.look():
+            tell(line)
 
 
 def check_ready(engine: Engine, again: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Sequence
@@ -13,9 +14,10 @@ from pydantic import Field
 
 from backends.engines.batch_calls import BatchCalls
 from backends.engines.dialect import Dialect
-from backends.engines.endpoints import Terms
+from backends.engines.endpoints import Terms, check_model, opened
 from backends.engines.engine import Completion, Flight, GenerateConfig, Request
 from backends.engines.limits import PerMinute
+from backends.engines.secret import check_key
 from backends.engines.server_calls import ServerCalls
 from backends.models import OPENAI_EXTRA
 from results.errors import SrlmError, UsageError
@@ -109,11 +111,21 @@ class OpenAIEngine:
 
     def ready(self) -> None:
         """Raises SrlmError where no call can succeed, as far as this machine alone can tell."""
+        check_key(self._terms.key, self._terms.key_env)
         if OPENAI in self._terms.urls and not self._terms.key:
             raise SrlmError(
                 f"{OPENAI}: the environment variable {self._terms.key_env} with the key is not "
                 "set; export it, or name another server (base_url)"
             )
+
+    def look(self) -> list[str]:
+        """Asks the servers which models they serve; see ``engine.Served``."""
+        self.ready()
+        return asyncio.run(self._looked())
+
+    async def _looked(self) -> list[str]:
+        async with opened(self._terms) as endpoints:
+            return await check_model(self._terms, endpoints)
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
         """One batch of all: the server forms its own."""
@@ -122,7 +134,7 @@ class OpenAIEngine:
     def start(
         self, requests: Sequence[Request], seeds: Sequence[int], config: GenerateConfig
     ) -> Flight:
-        """Begins all calls; their answers come in the order in which they finish."""
+        """All calls, begun when it is iterated; their answers come in the order of their ends."""
         self.ready()
         before = time.monotonic()
         import openai  # noqa: F401  (its 0.7 s are start-up, not computation)

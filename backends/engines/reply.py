@@ -22,6 +22,7 @@ from backends.engines.dialect import (
 )
 from backends.engines.endpoints import Terms
 from backends.engines.engine import Completion, GenerateConfig, Usage
+from backends.engines.secret import scrubbed_tokens
 from results.errors import SrlmError
 
 FEW, MANY = 3, 10  # replies from which a pattern is concluded: one name or text, several names
@@ -113,7 +114,14 @@ def _read(terms: Terms, dialect: Dialect, body: dict[str, Any], draws: int,
     if len(read) < draws and not dialect.one_draw:
         dialect.one_draw = True
         notes.append("gives one draw a request, whatever n is")
-    kept = [replace(answer, text=terms.scrubbed(answer.text)) for answer in read]
+    kept = [
+        replace(
+            answer,
+            text=terms.scrubbed(answer.text),
+            logprobs=scrubbed_tokens(answer.logprobs, terms.key),
+        )
+        for answer in read
+    ]
     copies = []
     if _are_copies(dialect, kept, config):
         kept, copies = kept[:1], kept[1:]

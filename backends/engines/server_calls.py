@@ -1,12 +1,11 @@
 """Calls to a server, many at a time: retries, time-outs, limits, endpoints that come and go.
 
-An event loop in a thread of its own makes them; answers pass through a queue to whoever iterates.
+An event loop in a thread of its own makes them; an outbox hands the answers to whoever iterates.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
 import random
 import threading
 import time
@@ -19,15 +18,18 @@ from backends.engines.attempt import attempt
 from backends.engines.dialect import Dialect, NoLogprobs
 from backends.engines.endpoints import (
     Endpoint,
+    EndpointError,
     Terms,
     check_model,
     fit_for_calls,
     give_up_when_all_are_down,
+    leave_out,
     no_logprobs,
+    opened,
 )
 from backends.engines.engine import Completion, Discarded, GenerateConfig, Request, Usage
+from backends.engines.outbox import Outbox
 from backends.engines.reply import NOTHING, Outcome, failure
-from results.errors import SrlmError
 
 FIRST_WAIT_S, GROWTH, LONGEST_WAIT_S = 0.25, 1.5, 30.0  # between attempts, before jitter
 LONGEST_ORDER_S = 600.0  # a longer retry-after is a refusal
@@ -35,6 +37,7 @@ DISCARDED = 5  # answers of one call that cannot be used: each may be on the bil
 LESSONS = 8  # requests of one call that may be refused for a setting, each for another
 HEAD_START_S = 0.35  # of the first call: a refusal of a setting mostly comes within it
 MOMENT_S = 0.02  # answers of this time are stored together; nobody sees them before
+START_S = 30.0  # for the thread to begin, where an interruption fell into its start
 STOP_GRACE_S = 30.0  # for calls under way when the run is interrupted
 
 
@@ -49,61 +52,59 @@ class ServerCalls:
         self.discarded: list[Discarded] = []
         self.notes: list[str] = []
         self._told: list[str] = []
-        self._taken: list[tuple[int, Completion]] = []
         self._terms, self._dialect = terms, dialect
         self._requests, self._seeds, self._config = requests, seeds, config
-        self._out: queue.SimpleQueue[tuple[int, Completion] | BaseException | None] = (
-            queue.SimpleQueue()
-        )
+        self._out = Outbox()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = threading.Event()
         self._wake: asyncio.Event | None = None
         self._ready = threading.Event()
+        self._begun = False
+        self._under_way = 0
         self._thread = threading.Thread(target=self._in_thread, name="srlm calls", daemon=True)
-        self._thread.start()
 
     def __iter__(self) -> Iterator[list[tuple[int, Completion]]]:
-        """Groups of finished calls. Raises SrlmError where no call can succeed."""
+        """Groups of finished calls. Raises SrlmError where no call can succeed. The calls begin
+        here: who was interrupted before holds a flight that made none.
+        """
         left = len(self._requests)
+        if left:
+            self._begun = True
+            self._thread.start()
         while left:
-            error = self._look()
-            group, self._taken = self._taken, []
-            left -= len(group)
+            self._out.wait()
+            time.sleep(MOMENT_S)
+            error = self._out.look()
+            group = list(self._out.held.items())
             if group or error is None:  # empty where there is a note alone, to be told now
                 yield group
+            for i, _ in group:  # whoever asks for more has them
+                del self._out.held[i]
+            left -= len(group)
             if error is not None:
                 raise error
 
-    def _look(self) -> BaseException | None:
-        """Waits for an answer or a note and takes what else comes in a moment: what is stored
-        together costs one write to the disk. An interruption meanwhile loses nothing: ``stop``
-        gives out what is taken.
-        """
-        error = self._take()
-        if error is None:
-            time.sleep(MOMENT_S)
-        while error is None and not self._out.empty():
-            error = self._take()
-        return error
-
-    def _take(self) -> BaseException | None:
-        found = self._out.get()
-        if isinstance(found, tuple):
-            self._taken.append(found)
-        return found if isinstance(found, BaseException) else None
+    def waits_for(self) -> str:
+        """See ``engine.Lingering``."""
+        if not self._under_way:
+            return ""
+        return (
+            f"{self._under_way} calls under way are waited for, up to {STOP_GRACE_S:g} s; Ctrl-C "
+            "again drops them (they may be on the bill)"
+        )
 
     def stop(self) -> list[tuple[int, Completion]]:
         """Ends the flight; see ``engine.Flight``."""
         self._stopping.set()
-        self._ready.wait()
-        if self._loop is not None and self._wake is not None and self._thread.is_alive():
-            with suppress(RuntimeError):  # it ended in this very moment
-                self._loop.call_soon_threadsafe(self._wake.set)
-        self._thread.join()
-        while not self._out.empty():  # the only writer has ended
-            self._take()
-        rest, self._taken = self._taken, []
-        return rest
+        if self._begun and self._ready.wait(START_S):
+            if self._loop is not None and self._wake is not None and self._thread.is_alive():
+                with suppress(RuntimeError):  # it ended in this very moment
+                    self._loop.call_soon_threadsafe(self._wake.set)
+            with suppress(BaseException):  # a second interruption: what came until now is kept
+                self._thread.join()
+        self._out.look()
+        rest, self._out.held = self._out.held, {}
+        return list(rest.items())
 
     def _in_thread(self) -> None:
         try:
@@ -114,26 +115,10 @@ class ServerCalls:
             self._ready.set()
 
     async def _main(self) -> None:
-        import openai
-
         self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
         self._ready.set()
-        terms = self._terms
-        endpoints = []
-        for url in terms.urls:
-            client = openai.AsyncOpenAI(
-                api_key=terms.key or "none",
-                base_url=url,
-                timeout=terms.timeout_s,
-                max_retries=0,  # ours count, and obey the limits
-                http_client=openai.DefaultAioHttpClient(timeout=terms.timeout_s),
-            )
-            endpoints.append(Endpoint(url, client, terms.max_concurrency))
-        try:
+        async with opened(self._terms) as endpoints:
             await self._all(endpoints)
-        finally:
-            for endpoint in endpoints:
-                await endpoint.client.close()
 
     async def _all(self, endpoints: list[Endpoint]) -> None:
         todo = deque(self._units())
@@ -152,7 +137,8 @@ class ServerCalls:
                 todo.extendleft([i] for i in reversed(unit[len(done) :]))
 
         if not self._terms.probed:
-            await check_model(self._terms, endpoints)
+            for note in await check_model(self._terms, endpoints):
+                self._tell(note)
         # Twice as many as may be under way: who waits for another attempt holds no place.
         count = min(2 * self._terms.max_concurrency * len(endpoints), len(todo))
         workers = [asyncio.create_task(work())]
@@ -219,6 +205,7 @@ class ServerCalls:
             endpoint = await self._endpoint(endpoints, last)
             if endpoint is None:
                 return None
+            self._under_way += 1
             try:
                 found = await attempt(
                     self._terms, self._dialect, endpoint, self._requests[unit[0]],
@@ -226,7 +213,11 @@ class ServerCalls:
                 )  # fmt: skip
             except NoLogprobs as error:
                 raise no_logprobs(self._terms, endpoint, error) from None
+            except EndpointError as error:
+                self._tell(leave_out(endpoints, endpoint, error))
+                continue
             finally:
+                self._under_way -= 1
                 endpoint.load -= 1
                 endpoint.slots.release()
             if found.done is not None:
@@ -234,10 +225,7 @@ class ServerCalls:
                     self._discard(found.usage)
                 return found.done
             if found.kind == "unreachable":  # that is not this call's fault
-                self._tell(
-                    f"{endpoint.url}: no connection; it is tried for "
-                    f"{self._terms.down_timeout_s:g} s (down_timeout_s)"
-                )
+                self._tell(f"{endpoint.url}: no connection; {self._meanwhile(endpoints)}")
                 give_up_when_all_are_down(self._terms, endpoints, found.why)
                 continue
             self.retried += 1
@@ -263,9 +251,19 @@ class ServerCalls:
                 self.retried -= 1
                 why = f"{attempts} attempts, the last: {found.why}"
                 return [failure(self._terms, why)] * len(unit)
-            wait = _wait(endpoint, found, attempts, any(e.free for e in others))
+            try:
+                wait = _wait(endpoint, found, attempts, any(e.free for e in others))
+            except EndpointError as error:
+                self._tell(leave_out(endpoints, endpoint, error))
+                continue
             if not await self._pause(wait):
                 return None
+
+    def _meanwhile(self, endpoints: list[Endpoint]) -> str:
+        """What is done while one of them has no connection."""
+        if len(endpoints) > 1:
+            return "it is tried again while the other endpoints take the calls"
+        return f"it is tried for {self._terms.down_timeout_s:g} s (down_timeout_s)"
 
     def _discard(self, usage: Usage, ended: bool = False) -> None:
         """Notes tokens that were paid for in vain; ``ended``: their call fails with them."""
@@ -313,12 +311,12 @@ class ServerCalls:
 
 def _wait(endpoint: Endpoint, found: Outcome, attempts: int, elsewhere: bool) -> float:
     """Seconds until the next attempt; an order to wait holds for the endpoint that gave it, and is
-    obeyed by nobody at once. Raises SrlmError where it is too long to be waited for.
+    obeyed by nobody at once. Raises EndpointError where it is too long to be waited for.
     """
     if found.wait and not elsewhere:
         if found.wait > LONGEST_ORDER_S:
-            raise SrlmError(
-                f"{endpoint.url}: asks to wait {found.wait:.0f} s ({found.why}); "
+            raise EndpointError(
+                f"{endpoint.url}: asks to wait {found.wait:.4g} s ({found.why}); "
                 "run the same command again later"
             )
         return found.wait * random.uniform(1.0, 1.25)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.engines.caller import Caller
-from backends.engines.engine import GenerateConfig, check_ready
+from backends.engines.engine import GenerateConfig, check_ready, check_served
 from benchmarks.alpaca_eval2.outputs import generate
 from benchmarks.head_to_head.disagreement import disagreement
 from benchmarks.head_to_head.figures import contest_metrics
@@ -35,8 +35,11 @@ def compare(task: Task, folder: Path, display: Display) -> Report:
         A row for each judge, and how far each two of them (those of earlier comparisons too) agree.
     """
     config = task.config
+    new = not (folder / "config.yaml").exists()
     for called in task.models:
         check_ready(called.engine)
+        if new:
+            check_served(called.engine, display.note)
     claim(folder, config, task.hashes(), (*FREE, "others"))
     if again := _reopen(folder):
         display.note(f"{again} calls that failed are made again")

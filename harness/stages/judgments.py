@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.failed_calls import commonest_error
 from harness.folder import other_settings
 from harness.run import Run, StopRun
 from judges.adaptive import Adaptive, Saving, judge_adaptively
@@ -86,6 +87,6 @@ def check_unscored(run: Run, k: int, share: float, n: int, path: Path) -> None:
     if share > limit:
         message = (
             f"M{k}: {share:.1%} of {n} judgments are unscored, at most {limit:.0%} may be "
-            f"(judge.max_unscored); see {path}"
+            f"(judge.max_unscored); see {path}{commonest_error([path])}"
         )
         raise StopRun(k, "unscored_rate", share, limit, message, exit_code=4)

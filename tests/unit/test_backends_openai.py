@@ -6,6 +6,7 @@ import asyncio
 import random
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -104,6 +105,8 @@ def test_every_fault_ends_in_one_answer(tmp_path: Path) -> None:
         ("empty", "without choices"),
         ("stall", r"no answer in 0\.2 s"),
         ("deep", "unreadable answer"),
+        ("header", "unreadable answer"),
+        ("drop", r"connection lost \(ServerDisconnectedError\)"),
         ("429", "HTTP 429"),
     ],
 )
@@ -199,6 +202,12 @@ def test_another_bad_request_is_an_error_and_not_repeated() -> None:
         assert len(server.bodies) == 3
 
 
+def test_a_refusal_that_names_no_setting_by_its_name_is_one_failed_call() -> None:
+    with FakeServer(fault=lambda b, a: "named" if last_text(b) == "q3" else None) as server:
+        found = ask(server, chats(6))
+    assert [c.finish_reason for c in found] == ["stop"] * 3 + ["error"] + ["stop"] * 2
+
+
 def test_a_wrong_key_is_known_before_the_first_call(monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong-9876543210")
     with FakeServer(key=KEY) as server, pytest.raises(SrlmError) as found:
@@ -206,6 +215,22 @@ def test_a_wrong_key_is_known_before_the_first_call(monkeypatch) -> None:
     assert server.bodies == []
     assert "OPENAI_API_KEY, which is set" in str(found.value)
     assert "sk-wrong" not in str(found.value)
+
+
+@pytest.mark.parametrize("key", ["sk-12345678\n", "sk-1\r2345678", "sk-123\u00e945678"])
+def test_a_key_that_cannot_be_sent_is_known_before_the_first_call(key: str, monkeypatch) -> None:
+    monkeypatch.setenv("OTHER_KEY", key)
+    with FakeServer() as server, pytest.raises(SrlmError) as found:
+        ask(server, chats(2), api_key_env="OTHER_KEY")
+    assert "OTHER_KEY" in str(found.value) and key not in str(found.value)
+    assert server.bodies == []
+
+
+def test_a_list_of_models_of_another_form_is_read_as_far_as_it_goes() -> None:
+    with FakeServer(models=(None, 5, "m")) as server:  # type: ignore[arg-type]
+        assert ask(server, chats(1))[0].finish_reason == "stop"
+        with pytest.raises(SrlmError, match="it serves 5, m"):
+            ask(server, chats(1), model="other")
 
 
 def test_an_account_without_money_ends_the_run() -> None:
@@ -327,6 +352,79 @@ def test_an_endpoint_that_refuses_is_left_alone_while_another_answers(fault: str
         assert all(c.finish_reason == "stop" for c in found)
         assert len(ill.bodies) <= 16 and len(well.bodies) == 100
         assert time.monotonic() - begin < 5  # 1.25 s of work
+
+
+@pytest.mark.parametrize("ill", ["404", "401", "402", "429 9999"])
+def test_an_endpoint_that_takes_no_call_is_left_out_and_said(ill: str) -> None:
+    with FakeServer(fault=lambda b, a: ill) as bad, FakeServer(seconds=0.02) as well:
+        urls = f"{bad.url},{well.url}"
+        flight = OpenAIEngine("m", base_url=urls, max_concurrency=3).start(
+            chats(40), range(40), CONFIG
+        )
+        found = dict(pair for group in flight for pair in group)
+        flight.stop()
+        assert [c.finish_reason for c in found.values()] == ["stop"] * 40
+        assert len(bad.bodies) <= 3
+    if not ill.startswith("429"):  # that one rests
+        assert any(bad.url in line and "other endpoints" in line for line in flight.notes)
+    with (
+        FakeServer(fault=lambda b, a: ill) as one,
+        FakeServer(fault=lambda b, a: ill) as two,
+        pytest.raises(SrlmError, match=ill[:3]),
+    ):
+        OpenAIEngine("m", base_url=f"{one.url},{two.url}").generate(chats(9), range(9), CONFIG)
+
+
+def test_an_endpoint_that_answers_as_another_model_fails_no_call_that_another_answers() -> None:
+    with FakeServer(fault=lambda b, a: "other_model") as ill, FakeServer(seconds=0.1) as well:
+        engine = OpenAIEngine("m", base_url=f"{ill.url},{well.url}", max_concurrency=3,
+                              max_retries=3)  # fmt: skip
+        found = engine.generate(chats(40), range(40), CONFIG)
+    assert [c.finish_reason for c in found] == ["stop"] * 40
+
+
+def test_a_key_that_one_of_two_refuses_is_said_before_the_first_call(monkeypatch) -> None:
+    with FakeServer(key="another-key") as shut, FakeServer() as open_:
+        engine = OpenAIEngine("m", base_url=f"{shut.url},{open_.url}")
+        (line,) = engine.look()
+        assert shut.url in line and "refuses the key" in line and "other endpoints" in line
+        assert all(c.finish_reason == "stop" for c in engine.generate(chats(9), range(9), CONFIG))
+        assert shut.bodies == []
+
+
+def test_an_endpoint_without_connection_is_not_said_to_end_the_run(tmp_path: Path) -> None:
+    with FakeServer() as gone:
+        pass
+    with FakeServer() as alive:
+        for urls, said in (
+            (gone.url, "it is tried for 0.3 s"),
+            (f"{gone.url},{alive.url}", "other endpoints"),
+        ):
+            flight = OpenAIEngine("m", base_url=urls, down_timeout_s=0.3).start(
+                chats(3), range(3), CONFIG
+            )
+            with suppress(SrlmError):
+                list(flight)
+            flight.stop()
+            assert any("no connection" in line and said in line for line in flight.notes)
+
+
+def test_weights_that_a_server_does_not_load_are_said_to_be_asked_by_folder(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    with FakeServer() as server, pytest.raises(SrlmError, match="transformers serve") as found:
+        ask(server, chats(1), model=str(tmp_path))
+    assert str(tmp_path) in str(found.value)
+    with FakeServer(lists=False) as server, pytest.raises(SrlmError) as found:
+        ask(server, chats(1), model="other")
+    assert "transformers" not in str(found.value)
+
+
+def test_a_very_long_order_to_wait_is_short_to_read() -> None:
+    with (
+        FakeServer(fault=lambda b, a: "429 1e300") as server,
+        pytest.raises(SrlmError, match=r"asks to wait 1e\+300 s"),
+    ):
+        ask(server, chats(1))
 
 
 def test_an_endpoint_that_recovers_gets_calls_again() -> None:

@@ -75,7 +75,8 @@ def beside(top: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "given",
     [[1], {"content": [7]}, 5, {"content": [{"token": "a", "top_logprobs": [{"token": "a"}]}]},
-     beside([{"token": "a", "logprob": -(10**400)}])["choices"][0]["logprobs"]],
+     beside([{"token": "a", "logprob": -(10**400)}])["choices"][0]["logprobs"],
+     beside([{"token": "a", "logprob": float("inf")}])["choices"][0]["logprobs"]],
 )  # fmt: skip
 def test_log_probabilities_of_another_form_are_unreadable(given: Any) -> None:
     body = {"choices": choices("a", logprobs=given)}
@@ -86,6 +87,33 @@ def test_log_probabilities_of_another_form_are_unreadable(given: Any) -> None:
 def test_alternatives_that_are_missing_mean_that_the_server_gives_none(top: Any) -> None:
     with pytest.raises(NoLogprobs):
         read(beside(top), config=GenerateConfig(max_tokens=8, logprobs=5))
+
+
+def test_the_key_among_the_tokens_is_stars_also_in_pieces() -> None:
+    def at(token: str, *others: str) -> dict[str, Any]:
+        top = [{"token": t, "logprob": -1.0} for t in (token, *others)]
+        return {"token": token, "logprob": -1.0, "top_logprobs": top}
+
+    content = [at("3", KEY), at(KEY[:4]), at(KEY[4:], "x"), at("!")]
+    body = {"choices": choices(f"3{KEY}!", logprobs={"content": content})}
+    (done,) = read(body, config=GenerateConfig(max_tokens=8, logprobs=5)).done or []
+    assert done.text == "3***!" and done.logprobs is not None
+    assert [t.token for t in done.logprobs] == ["3", "***", "***", "!"]
+    assert [t.top for t in done.logprobs[1:3]] == [(), ()]
+    assert [token for token, _ in done.logprobs[0].top] == ["3", "***"]
+
+
+@pytest.mark.parametrize("key", ["3", "x", "none", "EMPTY", "no-key-required", "Not-Needed"])
+def test_a_word_that_is_no_secret_stays_in_answers(key: str) -> None:
+    ours = terms()
+    ours.key = key
+    text = f"{key} of them\nScore: 3"
+    (done,) = read_reply(ours, Dialect(), {"choices": choices(text)}, 1, CONFIG).done or []
+    assert done.text == text
+
+
+def test_a_key_that_a_line_is_cleaned_of_its_parts_from_is_not_told() -> None:
+    assert KEY not in terms().without_key(f"bad {KEY[:5]}\x1b[0m{KEY[5:]}")
 
 
 def test_an_end_that_is_not_known_is_taken_and_said() -> None:

@@ -34,6 +34,26 @@ def test_a_budget_stops_and_more_of_it_goes_on(judging: Judging) -> None:
     assert part == all_at_once
 
 
+def test_a_mistyped_model_takes_no_folder_and_the_corrected_command_does(
+    judging: Judging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging.server, "models", ("house", "other"))
+    line = judging.refused("--model", "openai:hause", code=1)
+    assert "no model 'hause'; it serves house, other" in line
+    assert not (judging.out / "config.yaml").exists() and judging.server.bodies == []
+    judging.document("--model", "openai:house")
+
+
+def test_what_is_done_needs_no_server_and_another_variable_for_the_key_is_no_change(
+    judging: Judging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = judging.document()
+    monkeypatch.setenv("SECOND_KEY", KEY)
+    assert judging.document("engine.api_key_env=SECOND_KEY") == first
+    monkeypatch.setattr("backends.engines.openai_chat.OpenAIEngine.look", None)
+    assert judging.document() == first
+
+
 def test_interrupted_between_calls_nothing_is_called_twice(judging: Judging) -> None:
     import backends.engines.caller as caller
 
@@ -84,6 +104,15 @@ def test_failed_calls_are_made_again_by_the_same_command_and_only_they(judging: 
     assert again["unscored"] == {"n": 2, "of": 80, "reasons": {"no_score": 2}}
     judging.document()
     assert len(judging.server.bodies) == 2
+
+
+def test_the_last_line_says_what_most_calls_failed_with(judging: Judging) -> None:
+    judging.server.fault = lambda body, attempt: "413" if "quality 4" in last_text(body) else "400"
+    judging.validate("judge.max_unscored=0.1", draws=1)
+    line = judging.err.strip().splitlines()[-1]
+    assert (
+        "80 of 80 judgments are unscored" in line and "80 calls failed, 40 of them: HTTP 4" in line
+    )
 
 
 def test_another_budget_criterion_or_convention_goes_on(judging: Judging) -> None:

@@ -11,10 +11,12 @@ from benchmarks.registry import SeedData
 from harness.display import Display
 from harness.folder import claim
 from harness.inputs import input_hashes
+from harness.loop import loop
 from harness.recipe import load_recipe
 from harness.resolve import resolve
 from harness.run import Run
-from results.errors import UsageError
+from results.errors import SrlmError, UsageError
+from tests.fake_server import FakeServer
 from tests.tiny_models import tiny_model
 
 SEED = SeedData([], [])
@@ -37,6 +39,28 @@ def test_what_a_run_starts_from_is_checked_as_its_policy_is(neox: Path, tmp_path
     with pytest.raises(UsageError, match=r"no chat template.*model\.chat_template"):
         opened(tmp_path / "run", str(neox)).check_engines()
     assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_servers_are_asked_for_their_models_before_a_run_and_not_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong-0123456789")
+    with FakeServer(models=("house",), key="sk-right-0123456789") as server:
+        words = [f"judge.options.base_url={server.url}", "judge.spec=additive5"]
+        run = opened(tmp_path / "run", "base", "judge.model=openai:house", *words)
+        with pytest.raises(SrlmError, match="refuses the key"):
+            loop(run)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-right-0123456789")
+        with pytest.raises(SrlmError, match="no model 'hause'; it serves house"):
+            loop(opened(tmp_path / "run", "base", "judge.model=openai:hause", *words))
+        assert list((tmp_path / "run").iterdir()) == [] == server.bodies
+        run.check_engines()
+    capsys.readouterr()
+    run.check_engines()  # a server that is away may come before it is needed
+    assert "not checked before the first call" in capsys.readouterr().err
+    (run.folder / "manifest.json").write_text("{}")
+    run.check_engines()
+    assert capsys.readouterr().err == ""
 
 
 def test_the_template_of_the_run_is_its_starts_too(neox: Path, tmp_path: Path) -> None:
