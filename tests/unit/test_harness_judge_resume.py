@@ -50,7 +50,11 @@ def test_what_is_done_needs_no_server_and_another_variable_for_the_key_is_no_cha
     first = judging.document()
     monkeypatch.setenv("SECOND_KEY", KEY)
     assert judging.document("engine.api_key_env=SECOND_KEY") == first
-    monkeypatch.setattr("backends.engines.openai_chat.OpenAIEngine.look", None)
+
+    def look(self: Any) -> list[str]:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr("backends.engines.openai_chat.OpenAIEngine.look", look)
     assert judging.document() == first
 
 
