@@ -148,6 +148,7 @@ def _drawn(arguments: argparse.Namespace, task: Any) -> int:
     """A gate on the model, decided prompt by prompt."""
     from harness.display import Display
     from harness.drawing import Asked, check, draw
+    from harness.exit_code import of_unscored
     from harness.gate_command import HELD, show
     from harness.gate_config import Rule
     from harness.gate_inputs import read_given
@@ -167,7 +168,9 @@ def _drawn(arguments: argparse.Namespace, task: Any) -> int:
     check(task.benchmark, asked)
     folder: Path = arguments.out or task.default_folder()
     with Display() as display, RunLock(folder):
-        decision = draw(task, asked, folder, display)
+        decision, missing = draw(task, asked, folder, display)
     show(decision, arguments.json)
     print(f"kept in {folder}", file=sys.stderr)
+    if code := of_unscored(missing, task.config.judge.max_unscored):
+        return code
     return 0 if decision.decision == "promote" else HELD

@@ -67,10 +67,26 @@ def _gate(arguments: argparse.Namespace) -> int:
             "gate: expected --rules FILE --candidate FILE, or a run folder whose decisions are "
             "made again"
         )
+    _check_reports(arguments)
     decision = _decide(arguments)
     _write(arguments, decision)
     show(decision, arguments.json)
     return 0 if decision.decision == "promote" else HELD
+
+
+def _check_reports(arguments: argparse.Namespace) -> None:
+    """Refuses a report where an input or the other report lies."""
+    from results.errors import UsageError
+
+    taken = {Path(p).resolve() for p in (arguments.rules, arguments.candidate, arguments.incumbent,
+                                         *arguments.predictor) if p is not None}  # fmt: skip
+    for name in ("junit", "summary"):
+        path = getattr(arguments, name)
+        if path is None:
+            continue
+        if path.resolve() in taken:
+            raise UsageError(f"gate: --{name} {path} is a file of this gate already; name another")
+        taken.add(path.resolve())
 
 
 def _replay(arguments: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -70,6 +71,13 @@ class Gate(Section):
     waived_by: dict[Annotated[str, Field(pattern=MODEL)], Annotated[str, Field(min_length=1)]] = (
         Field(default_factory=dict)
     )
+
+    @field_validator("on_gate")
+    @classmethod
+    def _is_a_command(cls, value: str | None) -> str | None:
+        if value is not None and not shlex.split(value):
+            raise ValueError("expected a command, found blanks; null for none")
+        return value
 
     @field_validator("changes")
     @classmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,8 @@ FORMS = (
     '{"prompt_id", "value"}'
 )
 LINE_KEYS = ("prompt_id", "value")
+MOST = 1e12  # of a figure: more is no measurement, and differences of it are no numbers
+FIRST_LINE = 64 << 20  # bytes that are read to find its end
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,13 @@ def check_metric(given: Given, metric: str, place: int) -> None:
 
 
 def _head(path: Path, size: int = 65536) -> bytes:
-    """The first bytes that are not white space; unzipped."""
+    """The first bytes that are not white space, the whole first line among them; unzipped."""
     try:
         with path.open("rb") as file:
             zipped = file.read(2) == b"\x1f\x8b"
         with gzip.open(path) if zipped else path.open("rb") as opened:
-            return opened.read(size).removeprefix(b"\xef\xbb\xbf").lstrip()
+            head = opened.read(size).removeprefix(b"\xef\xbb\xbf").lstrip()
+            return head if b"\n" in head else head + opened.readline(FIRST_LINE)
     except (OSError, EOFError) as error:
         if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
             raise UsageError(str(unreadable(path, error, FORMS))) from None
@@ -172,7 +174,7 @@ def _lines(path: Path, asked: Sequence[str]) -> Given:
         if not isinstance(prompt, str | int) or isinstance(prompt, bool):
             raise SrlmError(f"{where}: prompt_id: found {excerpt(prompt)}, expected text")
         number_found = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number_found or math.isnan(value) or not 0 <= value <= 1:
+        if not number_found or not 0 <= value <= 1:  # NaN is not, either
             raise SrlmError(
                 f"{where}: value: found {excerpt(value)}, expected a number from 0 to 1"
             )
@@ -216,10 +218,19 @@ def _document(path: Path) -> Given:
 def _metric(path: Path, name: str, figure: Mapping[str, Any], n: int) -> Metric:
     defaults = {"name": name, "n": n, "of": n, "convention": ""}
     try:
-        return Metric.model_validate({**defaults, **figure})
+        found = Metric.model_validate({**defaults, **figure})
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise SrlmError(
             f"{path}: metrics.{name}.{key}: {first['msg']}, found {excerpt(first['input'])}"
         ) from None
+    numbers = [x for x in (found.low, found.value, found.high) if x is not None]
+    ordered = numbers == sorted(numbers) and all(abs(x) < MOST for x in numbers)
+    if not ordered or not 0 <= found.n <= found.of:
+        raise SrlmError(
+            f"{path}: metrics.{name}: found value {found.value}, interval [{found.low}, "
+            f"{found.high}], n {found.n} of {found.of}; expected low <= value <= high and "
+            "0 <= n <= of; write the file again"
+        )
+    return found

@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from harness.display import Display
 from results.text import excerpt
 
 LONGEST_S = 600.0
+TOLD = 64 << 10  # bytes of its output, the last ones, that are passed on
 
 
 def tell(command: str | None, path: Path, display: Display) -> None:
@@ -30,29 +32,31 @@ def tell(command: str | None, path: Path, display: Display) -> None:
 
 def _run(command: str, path: Path) -> str | None:
     sys.stderr.flush()
-    try:
-        words = shlex.split(command)
-        with path.open("rb") as decision:
-            process = subprocess.Popen(
-                words,
-                stdin=decision,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "SRLM_GATE": str(path)},
-                start_new_session=True,
-            )
-    except (OSError, ValueError) as error:
-        return f"cannot be run ({error})"
-    try:
-        said, _ = process.communicate(timeout=LONGEST_S)
-    except BaseException as error:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        if isinstance(error, subprocess.TimeoutExpired):
-            return f"killed after {LONGEST_S:.0f} s"
-        raise
-    text = said.decode(errors="replace")
+    # A file, not a pipe: what the command leaves running may hold it as long as it likes.
+    with tempfile.TemporaryFile() as said:
+        try:
+            with path.open("rb") as decision:
+                process = subprocess.Popen(
+                    shlex.split(command),
+                    stdin=decision,
+                    stdout=said,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, "SRLM_GATE": str(path)},
+                    start_new_session=True,
+                )
+        except (OSError, ValueError) as error:
+            return f"cannot be run ({error})"
+        try:
+            process.wait(timeout=LONGEST_S)
+        except BaseException as error:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            if isinstance(error, subprocess.TimeoutExpired):
+                return f"killed after {LONGEST_S:.0f} s"
+            raise
+        said.seek(max(0, said.seek(0, os.SEEK_END) - TOLD))
+        text = said.read().decode(errors="replace")
     if process.returncode:
         tail = text.strip().splitlines()[-1:]
         return f"exit code {process.returncode}" + (f" ({excerpt(tail[0])})" if tail else "")

@@ -68,7 +68,7 @@ def paper_decision(
 
     Args:
         candidate: ``paper:M1``, ``paper:M2`` or ``paper:M3``.
-        incumbent: the same, or null; then rules about a difference pass, as in a run.
+        incumbent: the same, or null where no rule compares with it.
         rules: null for the shipped ones.
 
     Raises:
@@ -79,6 +79,11 @@ def paper_decision(
     rules = default_rules() if rules is None else rules
     for place, rule in enumerate(rules, 1):
         _check(place, rule, ours)
+        if theirs is None and (rule.paired or rule.metric == GROWTH):
+            raise UsageError(
+                f"gate rule {place} ({rule.rule} of {rule.metric}) compares with the champion; "
+                f"give --incumbent, {PREFIX}M1 or another model of the paper"
+            )
     results = [_apply(rule, ours, theirs) for rule in rules]
     passed = all(result.passed for result in results)
     return GateDecision(decision="promote" if passed else "hold", rules=results)

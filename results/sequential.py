@@ -24,8 +24,9 @@ from results.betting import TINY, Array, Bet, Capital, bound
 from results.forecast import Forecast
 
 GUARANTEE = (
-    "sequential: a wrong decision has a probability of at most alpha; this concerns these prompts "
-    "and this judge, in an order fixed beforehand, and is no full result"
+    "sequential: each rule says other than all values would with a probability of at most its "
+    "alpha, and so does a promotion; this concerns these prompts and this judge, in an order fixed "
+    "beforehand, and is no full result"
 )
 Kind = Literal["min", "max", "improves", "no_regression"]
 Outcome = Literal["passed", "failed"]

@@ -100,12 +100,12 @@ def test_the_average_of_m3_turns_on_the_last_digit() -> None:
     assert found.value == pytest.approx(-0.0989 / 9)
 
 
-def test_without_a_champion_there_is_nothing_to_compare_with() -> None:
-    decision = paper_decision("paper:M1", None)
-    assert decision.decision == "promote"
-    assert {rule.reason for rule in decision.rules} == {"no champion yet: nothing to compare with"}
-    assert not paper_decision("paper:M1", None, [Rule(metric="win_rate", rule="min",
-                                                      threshold=0.5)]).rules[0].passed  # fmt: skip
+def test_without_a_champion_only_rules_of_the_model_alone_are_decided() -> None:
+    alone = [Rule(metric="win_rate", rule="min", threshold=0.5)]
+    assert not paper_decision("paper:M1", None, alone).rules[0].passed
+    for rules in (None, [Rule(metric="length_growth", rule="max", threshold=0.25)]):
+        with pytest.raises(UsageError, match=r"compares with the champion; give --incumbent"):
+            paper_decision("paper:M1", None, rules)
 
 
 @pytest.mark.parametrize(
