@@ -96,7 +96,8 @@ def audit(run: Run, k: int) -> PairAudit | None:
     What was decided stands, and so does a waiver once it is recorded: a later start without it does
     not undo what it allowed. A waiver that comes later adds its name and reads no label again; only
     failed calls of a judge from outside are made again. Of pairs that were trained on nothing is
-    looked at. The decision of an earlier start that ended here is forgotten.
+    looked at. The decision of an earlier start that ended here is forgotten when the run
+    goes on.
 
     Raises:
         StopRun: labels are missing, or the pairs are not surely right often enough and nobody has
@@ -106,8 +107,8 @@ def audit(run: Run, k: int) -> PairAudit | None:
     if settings is None:
         return None
     folder = run.iteration(k) / "audit"
-    _forget_stop(run, k)
     if run.checkpoint(k).exists():
+        _forget_stop(run, k)
         return _kept(folder)
     pairs = RecordFile(run.iteration(k) / "pairs.jsonl", Pair).read()
     drawn = draw_blind(pairs, settings.size, f"{run.config.seed}:{k}")
@@ -121,6 +122,7 @@ def audit(run: Run, k: int) -> PairAudit | None:
         _keep(run, k, folder, found)
     if not found.passed and found.waived_by is None:
         raise _stop(run, k, found, folder)
+    _forget_stop(run, k)
     return found
 
 

@@ -325,6 +325,27 @@ def test_the_hook_gets_the_decision_and_stdout_stays_one_document(house, tmp_pat
     assert "gate.on_gate 'no-such-program': cannot be run" in made.err
 
 
+def test_the_hook_is_told_of_a_stop_once(house) -> None:
+    made = house(on_gate="cat")
+    wanting = ["pairs.min_margin=9"]
+    assert made.run(*wanting) == 3
+    assert made.err.count('"decision": "stop"') == 1
+    assert made.run(*wanting) == 3 and '"decision": "stop"' not in made.err
+
+
+def test_the_hook_is_told_of_an_audit_that_waits_where_its_stop_is_another(house) -> None:
+    made = house(on_gate="cat")
+    people = ["iterations=2", "audit.by=people"]
+    assert made.run(*people) == 3 and made.err.count('"decision": "stop"') == 1
+    assert made.run(*people) == 3 and '"decision": "stop"' not in made.err
+    there = made.folder / "iter_2" / "audit"
+    rows = [json.loads(line) for line in (there / "to_label.jsonl").read_text().splitlines()]
+    rows[0]["label"] = "tie"
+    (there / "labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert made.run(*people) == 3 and made.err.count('"decision": "stop"') == 1
+    assert made.json("iter_2/gate.json")["rules"][0]["value"] == 1
+
+
 def test_a_hook_that_hangs_is_killed(house, monkeypatch) -> None:
     monkeypatch.setattr(harness.hook, "LONGEST_S", 0.5)
     made = house(on_gate="sh -c 'sleep 60 & sleep 60'")
