@@ -18,8 +18,10 @@ import harness.after_gate
 import harness.attempts
 import harness.display
 import harness.hook
+import harness.loop
 from harness.cli import main
 from harness.replay import agreed, replay, show
+from harness.rows import run_rows
 from results.errors import UsageError
 from tests import ladder
 from tests.fakes import Killed
@@ -243,6 +245,44 @@ def test_a_kill_before_the_attempt_is_set_aside_decides_nothing_twice(house, mon
     assert made.err.count("told\n") == 3
     assert made.run() == 0
     assert made.err.count("told\n") == 2  # of the two retries
+
+
+def between_attempts(made: House, monkeypatch, k: int, *words: str) -> None:
+    """A run killed when the first attempt at M_k is set aside and the next one is not begun."""
+    real = harness.loop.set_aside
+
+    def cut(run: Any, j: int) -> None:
+        real(run, j)
+        if j == k:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(harness.loop, "set_aside", cut)
+        with pytest.raises(Killed):
+            made.run(*words)
+    assert not (made.folder / f"iter_{k}").exists()
+
+
+def test_between_two_attempts_the_table_has_the_first_and_a_retry_knows_it(
+    house, monkeypatch
+) -> None:
+    made = house(**RETRY)
+    between_attempts(made, monkeypatch, 3)
+    assert [r["model"] for r in run_rows(made.folder)] == ["M0", "M1", "M2", "M3 attempt 1"]
+    before = made.files()
+    judgments = made.folder / "iter_2" / "evaluation" / "judgments.jsonl"
+    judgments.write_text('{"prompt_id": "1", "status": "unscored", "finish_reason": "error"}\n')
+    assert main(["retry", str(made.folder), "--failed"]) == 0
+    assert before["iter_2/gate.json"] == (made.folder / "iter_2" / "gate.json").read_bytes()
+    judgments.unlink()
+    assert made.run() == 0 and agreed(replay(made.folder))
+
+
+def test_between_two_attempts_at_the_next_model_a_waiver_is_refused(house, monkeypatch) -> None:
+    made = house(**{**RETRY, "retries": 1})
+    between_attempts(made, monkeypatch, 4, "iterations=4")
+    with pytest.raises(UsageError, match="M4 is begun already, without M3"):
+        made.run("iterations=4", "gate.waived_by.M3=Ana")
 
 
 def test_a_hold_is_waived_by_name_at_a_later_start(house) -> None:
