@@ -19,6 +19,7 @@ import harness.attempts
 import harness.display
 import harness.hook
 import harness.loop
+from harness.alarms.measuring import kept_alarms, run_alarms
 from harness.cli import main
 from harness.replay import agreed, replay, show
 from harness.rows import run_rows
@@ -186,6 +187,14 @@ def test_a_retry_redoes_what_its_change_touches(house, change, same, other) -> N
     assert all(read[first][n] != read[second][n] for n in other)
     if "judge.draws" in change:
         assert read[second]["judgments"].count(b"\n") == 3 * read[first]["judgments"].count(b"\n")
+
+
+def test_alarms_worked_out_anew_are_those_that_a_retry_raised(house) -> None:
+    made = house(on_hold="retry", retries=1, changes=[{"pairs.min_pairs": 3}])
+    made.run("pairs.min_pairs=1")
+    raised = kept_alarms(made.folder)
+    assert next(a for a in raised[-1].alarms if a.name == "too_few_pairs").threshold == 6
+    assert run_alarms(made.folder) == raised
 
 
 @pytest.mark.parametrize(
