@@ -177,8 +177,9 @@ class Prompts(Section):
     ``count`` holds one number for each DPO iteration; the last one serves all later ones.
     ``model``: who writes: ``base`` (the fixed M0), ``policy`` (the champion before M_k) or
     ``engine:model``; ``options`` are those of its own engine. ``form``: ``completion`` (a numbered
-    list that the model goes on with) or ``chat`` (one user message). A prompt shows ``shots`` seed instructions
-    and ``generated_shots`` kept ones; where those are too few, seed instructions in their place.
+    list that the model goes on with) or ``chat`` (one user message). A prompt shows ``shots`` seed
+    instructions and ``generated_shots`` kept ones; where those are too few, seed instructions in
+    their place.
     ``per_round`` are written at a time (null: all that are missing), and what is then missing is
     written anew, ``rounds`` times in all.
     """
