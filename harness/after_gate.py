@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from harness.attempts import attempt_number
+from harness.attempts import attempt_number, begun
 from harness.deciding import next_settings, what_follows
 from harness.hook import tell
 from harness.lineage import GATE
@@ -50,7 +50,7 @@ def _answered(run: Run, k: int, champion: int | None, decision: GateDecision) ->
         name = _name(run) if answer == "p" else None
     if name is None:
         return decision
-    if run.iteration(k + 1).is_dir():
+    if begun(run.folder, k + 1):
         raise UsageError(
             f"gate.waived_by.M{k}: M{k + 1} is begun already, without M{k}; a new --out with "
             f"start={run.iteration(k)} goes on from M{k}"

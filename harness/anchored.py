@@ -101,11 +101,12 @@ def by_category(now: EvaluationFolder, metric: str | None) -> list[Pooled]:
 def judge_figures(
     now: EvaluationFolder, before: EvaluationFolder, spec: JudgeSpec, model: str
 ) -> list[Pooled] | str:
-    """judge_tau and judge_inflation of M_k's judge against M_(k-1)'s, or why there are none.
+    """judge_tau and judge_inflation of M_k's judge against that of the model it began with, or
+    why there are none.
 
     Args:
         now: M_k's evaluation.
-        before: M_(k-1)'s.
+        before: that of the model which M_k began with.
         spec: of the judge.
         model: ``judge.model``.
     """
@@ -135,7 +136,9 @@ def _clusters(now: EvaluationFolder, prompts: Iterable[str]) -> dict[str, str]:
 def output_growth(
     now: EvaluationFolder, before: EvaluationFolder, seed: int
 ) -> tuple[Phrase | None, Metric]:
-    """The phrase whose share of the held-out outputs grew most since M_(k-1), and by how much."""
+    """The phrase whose share of the held-out outputs grew most since the model before, and by how
+    much.
+    """
     name, convention = "output_phrase", (
         "share of held-out outputs with the phrase that grew most, minus that of the model before"
     )  # fmt: skip

@@ -53,6 +53,11 @@ def attempt_number(folder: Path, k: int) -> int:
     return n
 
 
+def begun(folder: Path, k: int) -> bool:
+    """Whether M_k was begun: between two attempts there is no ``iter_K``, and yet it was."""
+    return (folder / f"iter_{k}").is_dir() or set_aside_folder(folder, k, 1).is_dir()
+
+
 def attempt_folder(folder: Path, k: int, n: int) -> Path:
     """Where attempt ``n`` at M_k lies now."""
     aside = set_aside_folder(folder, k, n)

@@ -175,10 +175,11 @@ class Prompts(Section):
     """New instructions: written by a model from few shots, or taken from a file.
 
     ``count`` holds one number for each DPO iteration; the last one serves all later ones.
-    ``model``: who writes: ``base`` (the fixed M0), ``policy`` (M_(k-1)) or ``engine:model``;
-    ``options`` are those of its own engine. ``form``: ``completion`` (a numbered list that the
-    model goes on with) or ``chat`` (one user message). A prompt shows ``shots`` seed instructions
-    and ``generated_shots`` kept ones; where those are too few, seed instructions in their place.
+    ``model``: who writes: ``base`` (the fixed M0), ``policy`` (the champion before M_k) or
+    ``engine:model``; ``options`` are those of its own engine. ``form``: ``completion`` (a numbered
+    list that the model goes on with) or ``chat`` (one user message). A prompt shows ``shots`` seed
+    instructions and ``generated_shots`` kept ones; where those are too few, seed instructions in
+    their place.
     ``per_round`` are written at a time (null: all that are missing), and what is then missing is
     written anew, ``rounds`` times in all.
     """

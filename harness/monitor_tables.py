@@ -157,5 +157,5 @@ def _lines(found: Monitors) -> Iterator[str]:
 
 def _reading(runs: Sequence[RunMonitors]) -> str:
     text = "[low, high]: 95 % by resampling prompts; self-scores, pairs and texts of M_k are of "
-    text += "what M_(k-1) wrote and judged"
+    text += "what the champion before it wrote and judged"
     return text + ("; apart: intervals do not touch" if len(runs) > 1 else "")

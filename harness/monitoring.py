@@ -40,7 +40,8 @@ from results.records import Candidate, Judgment, Metric, Pair, Prompt, Value
 FIRST = "iteration 2 is the first with candidates"
 _CHANGES = {
     "self_score_change": "self_score minus that of the iteration before, on other prompts",
-    "anchored_change_before": "M_(k-1) minus M_(k-2): the same step as self_score_change",
+    "anchored_change_before": "the model that M_k begins with minus the one that this began with: "
+    "the same step as self_score_change",
     "grown_phrase": "share of candidates with the phrase that grew most, minus that of the "
     "iteration before",
 }

@@ -38,6 +38,7 @@ from harness.plan_inputs import Absent, Inputs
 from harness.plan_notes import notes_on_hours, notes_on_retries
 from harness.rehearsal import rehearse
 from harness.run import Run
+from harness.stages.alarms import check_alarms
 from harness.stages.audit import check_audit
 from harness.stages.audit_labels import audit_spec
 from harness.stages.bootstrap import ANSWERS_EACH, chosen
@@ -166,6 +167,7 @@ def _check(inputs: Inputs) -> None:
         check_price(run.config.budget, run.prices, part.engine, part.model, part.options)
     if not isinstance(run.benchmark, Absent):
         check_rules(run.config.gate.rules, run.benchmark, run.opponent is not None)
+        check_alarms(run)
         check_audit(run)
     check_counts(run)
     error_budget(run.config)

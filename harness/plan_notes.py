@@ -60,6 +60,7 @@ def notes_on_retries(config: RunConfig, steps: Sequence[Step]) -> list[str]:
     later = [step for step in steps if step.model[:1] == "M" and step.model not in ("M0", "M1")]
     for n in range(2, gate.retries + 2):
         redone = order[order.index(first_touched(config, n)) :]
+        redone += ["audit"] if "pairs" in redone else []  # other pairs are audited anew
         calls += sum(s.calls for s in later if s.stage.startswith(("evaluation", *redone)))
     trainings = gate.retries * (config.iterations - 1)
     return [

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.attempts import attempt
+from harness.attempts import attempt, begun
 from harness.failed_calls import (
     OUTCOMES,
     RETRIES,
@@ -83,7 +83,7 @@ def left_alone(run: Run) -> str | None:
 def _where(run: Run) -> tuple[int, Path]:
     """The last iteration's number, and the folder of the records that may be made again."""
     k = 0
-    while run.iteration(k + 1).is_dir():
+    while begun(run.folder, k + 1):
         k += 1
     if k < 2 and not run.checkpoint(1).exists() and (run.folder / "seed" / JUDGMENTS).exists():
         return k, run.folder / "seed"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.attempts import attempt_folder, attempt_number
+from harness.attempts import attempt_folder, attempt_number, begun
 from harness.head_to_head.report import REPORT, read_report
 from harness.lineage import promoted
 from results.errors import UsageError, did_you_mean
@@ -29,8 +29,8 @@ def places(folder: Path) -> list[tuple[str, int | None, Path]]:
         ("SFT baseline", None, folder / "sft_baseline"),
     ]
     k = 1
-    while (place := folder / f"iter_{k}").is_dir():
-        found.append((f"M{k}", k, place))
+    while begun(folder, k):
+        found.append((f"M{k}", k, folder / f"iter_{k}"))
         k += 1
     return found
 

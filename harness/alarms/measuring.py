@@ -9,6 +9,7 @@ from harness.alarms.config import AlarmSettings
 from harness.alarms.safety import statement
 from harness.alarms.seen import MONITORS, Seen
 from harness.alarms.table import AFTER, ALARMS, BEFORE
+from harness.attempts import attempt_config, attempt_number
 from harness.config import RunConfig
 from harness.monitoring import measure, ready
 from harness.recipe import load_recipe
@@ -52,8 +53,10 @@ def statements(settings: AlarmSettings, found: Sequence[Alarm]) -> list[str]:
 def measure_alarms(folder: Path, config: RunConfig, k: int) -> Alarms:
     """The alarms of iteration ``k`` (>= 2) of the run in ``folder``, from its records alone.
 
-    Its pairs are there; without an evaluation the second phase is left out.
+    Its pairs are there; without an evaluation the second phase is left out. ``config`` is the
+    run's; the attempt at hand has settings of its own, and was looked at with them.
     """
+    config = attempt_config(config, attempt_number(folder, k))
     place = folder / f"iter_{k}"
     evaluated = (place / "evaluation" / "metrics.json").is_file()
     kept = place / MONITORS

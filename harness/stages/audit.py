@@ -34,6 +34,7 @@ from results.records import AuditLabel, GateDecision, Metric, Pair, PairJudgment
 from results.store import RecordFile
 from results.text import excerpt
 
+RESULT = "audit.json"
 STOPPED = "pair audit"  # how the metric of a decision that ends a run here begins
 
 
@@ -92,8 +93,11 @@ def check_audit(run: Run) -> None:
 def audit(run: Run, k: int) -> PairAudit | None:
     """The audit of iteration ``k``'s pairs, null where none is asked for.
 
-    What was decided stands: only a waiver, or failed calls of a judge from outside, are looked at
-    again. The decision of an earlier start that ended here is forgotten.
+    What was decided stands, and so does a waiver once it is recorded: a later start without it does
+    not undo what it allowed. A waiver that comes later adds its name and reads no label again; only
+    failed calls of a judge from outside are made again. Of pairs that were trained on nothing is
+    looked at. The decision of an earlier start that ended here is forgotten when the run
+    goes on.
 
     Raises:
         StopRun: labels are missing, or the pairs are not surely right often enough and nobody has
@@ -103,21 +107,38 @@ def audit(run: Run, k: int) -> PairAudit | None:
     if settings is None:
         return None
     folder = run.iteration(k) / "audit"
+    if run.checkpoint(k).exists():
+        _forget_stop(run, k)
+        return _kept(folder)
     pairs = RecordFile(run.iteration(k) / "pairs.jsonl", Pair).read()
     drawn = draw_blind(pairs, settings.size, f"{run.config.seed}:{k}")
     keep_sample(folder, drawn)
-    path = folder / "audit.json"
-    found = read_model(path, PairAudit) if path.exists() else None
-    _forget_stop(run, k)
-    if found is None or found.waived_by != settings.waived_by or _calls_failed(folder, found):
-        found = _measure(run, k, settings, folder, drawn, len(pairs))
+    found = _kept(folder)
+    waived_by = settings.waived_by if found is None else found.waived_by or settings.waived_by
+    if found is None or _calls_failed(folder, found):
+        found = _measure(run, k, settings, folder, drawn, len(pairs), waived_by)
+    elif not found.passed and found.waived_by != waived_by:
+        found = found.model_copy(update={"waived_by": waived_by})
+        _keep(run, k, folder, found)
     if not found.passed and found.waived_by is None:
         raise _stop(run, k, found, folder)
+    _forget_stop(run, k)
     return found
 
 
+def _kept(folder: Path) -> PairAudit | None:
+    path = folder / RESULT
+    return read_model(path, PairAudit) if path.exists() else None
+
+
+def _keep(run: Run, k: int, folder: Path, found: PairAudit) -> None:
+    write_json(folder / RESULT, found.model_dump(mode="json"))
+    waived = "" if found.passed or found.waived_by is None else f"; waived by {found.waived_by}"
+    run.display.finish(f"M{k}", "audit", found.reason + waived)
+
+
 def _measure(run: Run, k: int, settings: Audit, folder: Path, drawn: list[BlindPair],
-             pairs: int) -> PairAudit:  # fmt: skip
+             pairs: int, waived_by: str | None) -> PairAudit:  # fmt: skip
     run.display.start(f"M{k}", "audit", len(drawn))
     labels = _labels(run, k, settings, folder, drawn)
     counts = count(drawn, labels)
@@ -130,12 +151,10 @@ def _measure(run: Run, k: int, settings: Audit, folder: Path, drawn: list[BlindP
         by=settings.by, judge=None if spec is None else describe(spec), noise=settings.noise,
         pairs=pairs, lacks_labels=lacking, right=counts.right, wrong=counts.wrong, ties=counts.ties,
         unscored=counts.unscored, share=share, floor=settings.floor, level=settings.level,
-        passed=passed, reason=reason, annotators=annotators(labels), waived_by=settings.waived_by,
+        passed=passed, reason=reason, annotators=annotators(labels), waived_by=waived_by,
         seed=run.config.seed,
     )  # fmt: skip
-    write_json(folder / "audit.json", found.model_dump(mode="json"))
-    waived = "" if passed or settings.waived_by is None else f"; waived by {settings.waived_by}"
-    run.display.finish(f"M{k}", "audit", reason + waived)
+    _keep(run, k, folder, found)
     return found
 
 

@@ -8,6 +8,7 @@ from benchmarks.benchmark import Benchmark
 from harness.attempts import attempt_number, settings_of
 from harness.deciding import decided
 from harness.gate_config import Rule
+from harness.hook import tell
 from harness.lineage import GATE, promoted
 from harness.run import Run
 from results.errors import UsageError, did_you_mean
@@ -55,7 +56,9 @@ def check_rules(rules: Sequence[Rule], benchmark: Benchmark, baseline: bool) -> 
 
 
 def stop(run: Run, k: int, result: RuleResult) -> GateDecision:
-    """Ends the run before training because ``result`` did not pass."""
+    """Ends the run before its gate because ``result`` did not pass; the hook is told where that is
+    news. The same stop met again stays as it is.
+    """
     n = attempt_number(run.folder, k)
     stands = promoted(run.folder)
     policy = Policy(then="end", champion=None if stands is None else f"M{stands}")
@@ -64,9 +67,11 @@ def stop(run: Run, k: int, result: RuleResult) -> GateDecision:
         policy=policy,
     )  # fmt: skip
     path = run.iteration(k) / GATE
-    if not path.exists():
+    there = read_model(path, GateDecision) if path.exists() else None
+    if there is None or (there.decision == "stop" and there != decision):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, decision.model_dump())
+        tell(run.config.gate.on_gate, path, run.display)
     return decision
 
 

@@ -13,7 +13,7 @@ TOLD = ("self_score", "share_at_top", "pair_yield", "length_gap", "judge_inflati
 
 
 def monitors(run: Run, k: int) -> Monitors:
-    """The monitors of iteration ``k`` (>= 2), made after its gate. Calls no model."""
+    """The monitors of iteration ``k`` (>= 2), made before its gate. Calls no model."""
     path = run.iteration(k) / FILE
     if path.exists():
         return read_model(path, Monitors)

@@ -159,7 +159,8 @@ def test_waived_by_name_it_goes_on_in_the_same_folder(makes) -> None:
     assert found is not None and not found.passed and found.waived_by == "Ada"
     assert "waived by Ada" in made.said.getvalue() and not gate.exists()
     assert read_model(folder(made) / "audit.json", PairAudit).waived_by == "Ada"
-    held(again(made))  # the waiver is of the one who gives it, each time
+    for later in ([], ["audit.waived_by=Bob"]):  # what is recorded stands
+        assert audit(again(made, *later).run, 2) == found
     stop(made.run, 2, end.result.model_copy(update={"metric": "pairs"}))
     audit(again(made, WAIVED).run, 2)
     assert gate.exists()  # a stop for another reason stays
@@ -289,6 +290,32 @@ def test_when_all_is_labelled_the_same_command_goes_on(makes) -> None:
     assert audit(again(made).run, 2) == found
 
 
+def test_a_waiver_that_comes_later_adds_its_name_and_reads_no_label_again(makes) -> None:
+    made = makes(*PEOPLE)
+    keep(made, 0, 40)
+    held(made)
+    fill(made)
+    held(again(made))
+    before = read_model(folder(made) / "audit.json", PairAudit)
+    labels = (folder(made) / "audited.jsonl").read_bytes()
+    (folder(made) / "labels.jsonl").write_text("edited later")
+    found = audit(again(made, WAIVED).run, 2)
+    assert found == before.model_copy(update={"waived_by": "Ada"})
+    assert read_model(folder(made) / "audit.json", PairAudit) == found
+    assert (folder(made) / "audited.jsonl").read_bytes() == labels
+
+
+def test_of_pairs_that_were_trained_on_nothing_is_denied(makes) -> None:
+    made = makes(*VERIFIED)
+    keep(made, 30, 70)
+    stopped = held(made)
+    found = read_model(folder(made) / "audit.json", PairAudit)
+    stop(made.run, 2, stopped.result)
+    made.run.checkpoint(2).mkdir()
+    assert audit(again(made).run, 2) == found
+    assert not (made.run.iteration(2) / "gate.json").exists()
+
+
 def test_several_people_are_their_majority(makes) -> None:
     made = makes(*PEOPLE)
     keep(made, 40, 0)
@@ -362,10 +389,8 @@ def test_a_waiver_without_labels_waits_for_nobody(makes) -> None:
     found = audit(made.run, 2)
     assert found is not None and found.share.value is None and not found.passed
     assert found.unscored.reasons == {"not_labelled": 6} and found.waived_by == "Ada"
-    assert "waits for people" in str(held(again(made)))  # nobody waives it any more
     fill(made)
-    held(again(made))
-    assert read_model(folder(made) / "audit.json", PairAudit).share.n == 6
+    assert audit(again(made).run, 2) == found  # the waiver is recorded
 
 
 # By a judge
@@ -559,6 +584,8 @@ def test_a_run_that_games_its_judge_is_held_before_m2_and_a_healthy_one_is_not(l
     assert go(again(made), fair=False)[0] == 3
     code, message, trained = go(again(made, WAIVED), fair=False)  # the same folder
     assert (code, trained) == (0, [2, 3]), message
+    assert go(again(made), fair=False)[0] == 0  # without the name: what happened stands
+    assert read_model(folder(made) / "audit.json", PairAudit).waived_by == "Ada"
 
 
 def test_the_audit_changes_no_other_record(loops) -> None:

@@ -18,8 +18,11 @@ import harness.after_gate
 import harness.attempts
 import harness.display
 import harness.hook
+import harness.loop
+from harness.alarms.measuring import kept_alarms, run_alarms
 from harness.cli import main
 from harness.replay import agreed, replay, show
+from harness.rows import run_rows
 from results.errors import UsageError
 from tests import ladder
 from tests.fakes import Killed
@@ -186,6 +189,14 @@ def test_a_retry_redoes_what_its_change_touches(house, change, same, other) -> N
         assert read[second]["judgments"].count(b"\n") == 3 * read[first]["judgments"].count(b"\n")
 
 
+def test_alarms_worked_out_anew_are_those_that_a_retry_raised(house) -> None:
+    made = house(on_hold="retry", retries=1, changes=[{"pairs.min_pairs": 3}])
+    made.run("pairs.min_pairs=1")
+    raised = kept_alarms(made.folder)
+    assert next(a for a in raised[-1].alarms if a.name == "too_few_pairs").threshold == 6
+    assert run_alarms(made.folder) == raised
+
+
 @pytest.mark.parametrize(
     ("gate", "said"),
     [
@@ -243,6 +254,44 @@ def test_a_kill_before_the_attempt_is_set_aside_decides_nothing_twice(house, mon
     assert made.err.count("told\n") == 3
     assert made.run() == 0
     assert made.err.count("told\n") == 2  # of the two retries
+
+
+def between_attempts(made: House, monkeypatch, k: int, *words: str) -> None:
+    """A run killed when the first attempt at M_k is set aside and the next one is not begun."""
+    real = harness.loop.set_aside
+
+    def cut(run: Any, j: int) -> None:
+        real(run, j)
+        if j == k:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(harness.loop, "set_aside", cut)
+        with pytest.raises(Killed):
+            made.run(*words)
+    assert not (made.folder / f"iter_{k}").exists()
+
+
+def test_between_two_attempts_the_table_has_the_first_and_a_retry_knows_it(
+    house, monkeypatch
+) -> None:
+    made = house(**RETRY)
+    between_attempts(made, monkeypatch, 3)
+    assert [r["model"] for r in run_rows(made.folder)] == ["M0", "M1", "M2", "M3 attempt 1"]
+    before = made.files()
+    judgments = made.folder / "iter_2" / "evaluation" / "judgments.jsonl"
+    judgments.write_text('{"prompt_id": "1", "status": "unscored", "finish_reason": "error"}\n')
+    assert main(["retry", str(made.folder), "--failed"]) == 0
+    assert before["iter_2/gate.json"] == (made.folder / "iter_2" / "gate.json").read_bytes()
+    judgments.unlink()
+    assert made.run() == 0 and agreed(replay(made.folder))
+
+
+def test_between_two_attempts_at_the_next_model_a_waiver_is_refused(house, monkeypatch) -> None:
+    made = house(**{**RETRY, "retries": 1})
+    between_attempts(made, monkeypatch, 4, "iterations=4")
+    with pytest.raises(UsageError, match="M4 is begun already, without M3"):
+        made.run("iterations=4", "gate.waived_by.M3=Ana")
 
 
 def test_a_hold_is_waived_by_name_at_a_later_start(house) -> None:
@@ -323,6 +372,27 @@ def test_the_hook_gets_the_decision_and_stdout_stays_one_document(house, tmp_pat
     shutil.rmtree(made.folder / "iter_3")
     assert made.run("gate.on_gate=no-such-program") == 3  # it may differ between starts
     assert "gate.on_gate 'no-such-program': cannot be run" in made.err
+
+
+def test_the_hook_is_told_of_a_stop_once(house) -> None:
+    made = house(on_gate="cat")
+    wanting = ["pairs.min_margin=9"]
+    assert made.run(*wanting) == 3
+    assert made.err.count('"decision": "stop"') == 1
+    assert made.run(*wanting) == 3 and '"decision": "stop"' not in made.err
+
+
+def test_the_hook_is_told_of_an_audit_that_waits_where_its_stop_is_another(house) -> None:
+    made = house(on_gate="cat")
+    people = ["iterations=2", "audit.by=people"]
+    assert made.run(*people) == 3 and made.err.count('"decision": "stop"') == 1
+    assert made.run(*people) == 3 and '"decision": "stop"' not in made.err
+    there = made.folder / "iter_2" / "audit"
+    rows = [json.loads(line) for line in (there / "to_label.jsonl").read_text().splitlines()]
+    rows[0]["label"] = "tie"
+    (there / "labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert made.run(*people) == 3 and made.err.count('"decision": "stop"') == 1
+    assert made.json("iter_2/gate.json")["rules"][0]["value"] == 1
 
 
 def test_a_hook_that_hangs_is_killed(house, monkeypatch) -> None:

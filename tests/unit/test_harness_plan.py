@@ -140,6 +140,7 @@ def test_the_prompts_of_a_file_are_counted_once(capsys, tmp_path: Path) -> None:
         (["prompts.model=openai:house", "budget.max_cost=1"], "no price is known for openai:house"),
         (["pairs.min_pairs=32"], "M2 gets 8 prompts, which give 8 pairs at most"),
         (["gate={rules: [{metric: x, rule: improves}]}"], "metric 'x' is not one of benchmark"),
+        (["alarms.safety_suite=[harm]"], "alarms.safety_suite: metric 'harm' is not one of"),
     ],
 )
 def test_what_the_run_refuses_the_plan_refuses(capsys, words: list[str], said: str) -> None:
@@ -160,6 +161,22 @@ def test_the_pair_audits_calls_of_a_judge_and_waiting_for_people(capsys) -> None
     assert not [s for s in said["steps"] if s["stage"] == "audit"]
     assert any("until people have labelled 80 pairs" in note for note in said["notes"])
     assert not any("people have labelled" in note for note in planned(capsys)["notes"])
+
+
+@pytest.mark.parametrize(
+    ("change", "again"), [("pairs.min_margin: 1", True), ("dpo.settings.beta: 0.2", False)]
+)
+def test_retries_that_give_other_pairs_are_audited_again(capsys, change: str, again: bool) -> None:
+    retry = f"gate.changes=[{{{change}}}]"
+    found = planned(
+        capsys, "audit.by=openai:gpt-4o", "audit.size=10", "gate.on_hold=retry", "gate.retries=1",
+        retry,
+    )  # fmt: skip
+    stages = ("audit", "evaluation", "evaluation, judge")[0 if again else 1 :]
+    calls = sum(s["calls"] for s in found["steps"]
+                if s["model"] in ("M2", "M3") and s["stage"] in stages)  # fmt: skip
+    (note,) = [note for note in found["notes"] if note.startswith("gate.retries")]
+    assert f" and {calls:,} calls" in note
 
 
 def test_an_audit_that_the_run_refuses_the_plan_refuses(capsys) -> None:
