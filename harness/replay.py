@@ -190,26 +190,16 @@ def show(found: list[Replayed], as_json: bool) -> None:
         print(json.dumps({"decisions": rows}, indent=2, ensure_ascii=False, allow_nan=False))
         return
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
+    from harness.judge_tables import table
     from results.text import one_line
 
-    table = Table(box=None, pad_edge=False)
-    for name in ("model", "attempt", "decided", "again", "what it saw, and what does not agree"):
-        table.add_column(name, overflow="fold")
-    for one in found:
+    head = ["model", "attempt", "decided", "again"]
+    console = Console()
+    console.print(
+        table(head, [[f"M{o.k}", str(o.attempt), o.stored.decision, o.mark] for o in found])
+    )
+    for one in found:  # what it saw, and what does not agree
         said = "; ".join(part for part in (describe(one.stored), one.why) if part)
-        table.add_row(
-            *map(
-                Text,
-                (
-                    f"M{one.k}",
-                    str(one.attempt),
-                    one.stored.decision,
-                    one_line(one.mark),
-                    one_line(said),
-                ),
-            )
-        )
-    Console().print(table)
+        console.print(Text(one_line(f"M{one.k} attempt {one.attempt}: {said}"), style="dim"))

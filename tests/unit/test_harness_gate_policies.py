@@ -366,7 +366,9 @@ def test_replay_says_which_input_is_another(house, capsys) -> None:
     told = json.loads(capsys.readouterr().out)["decisions"]
     assert [d["same"] for d in told] == [True, True, False]
     show(replay(made.folder), False)
-    assert "DIFFERS" in capsys.readouterr().out
+    table, _, lines = capsys.readouterr().out.partition("M1 attempt 1: ")
+    assert "DIFFERS" in table and "another low" not in table
+    assert "quality (improves): another low" in " ".join(lines.split())
 
 
 def forge(path: Path, **keys: object) -> None:
