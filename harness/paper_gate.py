@@ -103,7 +103,7 @@ def published(name: str) -> dict[str, Figure]:
         ):
             own = dict(figures(row["metrics"]))
             found |= {metric: as_figure(metric, own) for metric in own}
-    found[AVERAGE] = _average([f for metric, f in found.items() if metric.startswith("datasets.")])
+    found[AVERAGE] = average([f for metric, f in found.items() if metric.startswith("datasets.")])
     return found
 
 
@@ -118,11 +118,15 @@ def as_figure(metric: str, row: dict[str, dict[str, Any]]) -> Figure:
     return Figure(value, n)
 
 
-def _average(parts: Sequence[Figure]) -> Figure:
-    """The mean of the NLP benchmarks, each counting alike whatever its size."""
-    mean = fsum(part.value for part in parts) / len(parts)
-    variance = fsum(part.variance or 0.0 for part in parts) / len(parts) ** 2
-    return Figure(mean, sum(part.n for part in parts), variance, "binomial")
+def average(parts: Sequence[Figure]) -> Figure:
+    """The mean of the NLP benchmarks, each counting alike whatever its size; without a variance
+    where one of theirs is not known, for it would count as exact.
+    """
+    mean, n = fsum(part.value for part in parts) / len(parts), sum(part.n for part in parts)
+    known = [part.variance for part in parts if part.variance is not None]
+    if len(known) < len(parts):
+        return Figure(mean, n)
+    return Figure(mean, n, fsum(known) / len(parts) ** 2, "binomial")
 
 
 def _check(place: int, rule: Rule, there: dict[str, Figure]) -> None:

@@ -39,6 +39,9 @@ def test_the_paper_is_a_model_and_its_rules_are_shipped(
         (["gate", "--candidate", "paper:M9"], "paper:M9"),
         (["gate", "runs/x", "--candidate", "paper:M3"], "--candidate goes with --candidate"),
         (["gate", "runs/x", "--junit", "a.xml"], "runs/x is a run whose decisions are made again"),
+        (["gate", "runs/x", "--seed", "0"], "--seed goes with --candidate"),
+        (["gate", "runs/x", "--at-most", "0"], "--at-most goes with --candidate"),
+        ([*PAPER, "--seed", "3"], "nothing is drawn of paper:...; leave out --seed"),
         (["gate", "runs/x"], "runs/x: not a run folder"),
     ],
 )

@@ -11,7 +11,9 @@ from harness.gate_config import Rule
 from harness.gate_report import summary
 from harness.paper_gate import (
     MODELS,
+    Figure,
     as_figure,
+    average,
     default_rules,
     is_paper,
     paper_decision,
@@ -98,6 +100,14 @@ def test_the_average_of_m3_turns_on_the_last_digit() -> None:
     found = one(Rule(metric="nlp_average", rule="no_regression"))
     assert found.high is not None and -5e-5 < found.high < 0
     assert found.value == pytest.approx(-0.0989 / 9)
+
+
+def test_an_average_with_a_variance_that_nobody_knows_is_not_taken_as_exact() -> None:
+    known, unknown = Figure(0.6, 100, 0.0024, "binomial"), Figure(0.4, 0)
+    assert average([known, known]).variance == pytest.approx(0.0012)
+    found = average([known, unknown])
+    assert (found.value, found.n, found.variance) == (0.5, 100, None)
+    assert "no interval published" in found.how
 
 
 def test_without_a_champion_there_is_nothing_to_compare_with() -> None:
