@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from results.records import GateDecision
 
 HELD = 3
+METRICS = "metrics.json"
 
 
 def add(commands: Any) -> None:
@@ -131,11 +132,27 @@ def _write(arguments: argparse.Namespace, decision: GateDecision) -> None:
     """The reports of a pipeline; nothing else than a decision writes them."""
     from harness.gate_report import write_junit, write_summary
 
-    name = f"gate of {Path(arguments.candidate).name}"
+    name = _name(arguments.candidate)
     if arguments.junit is not None:
         write_junit(arguments.junit, decision, name)
     if arguments.summary is not None:
         write_summary(arguments.summary, decision, name)
+
+
+def _name(candidate: str) -> str:
+    """What reports call the candidate: the model that its metrics.json names, else the end of its
+    path. Evaluation folders are all called alike.
+    """
+    from harness.paper_gate import is_paper
+    from results.files import read_json
+
+    if is_paper(candidate):
+        return candidate
+    path = Path(candidate)
+    metrics = path / METRICS if path.is_dir() else path
+    told = read_json(metrics) if metrics.name == METRICS else None
+    model = told.get("model") if isinstance(told, dict) else None
+    return model if isinstance(model, str) and model else "/".join(path.parts[-2:])
 
 
 def show(decision: GateDecision, as_json: bool) -> None:
