@@ -3,8 +3,8 @@
 ``python -m tests.proofs.null_runs [--runs 10000]``. Ten self-reward steps of four attempts each, on
 100 prompts with a yes or a no; every decision is that of ``harness.gates.decide`` under the run's
 error budget, and once more with each rule at its own alpha of 0.05, as before there were budgets.
-Equal counts give equal decisions, so each is computed once. Half right is where a bootstrap is at its
-best; where few prompts tell two models apart, or nearly all are right, it knows little of its tail.
+Equal counts give equal decisions, so each is computed once. Half right is where a bootstrap is at
+its best; where few prompts tell two models apart, or nearly all are right, its tail says little.
 """
 
 from __future__ import annotations
