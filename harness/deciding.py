@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.alarms.measuring import FILE as ALARMS
 from harness.alarms.measuring import held_by_alarms
 from harness.attempts import attempt_number, changes_of, settings_of
 from harness.config import RunConfig
@@ -39,7 +40,7 @@ def decided(config: RunConfig, folder: Path, k: int, n: int, place: Path,
     inputs = GateInputs(
         candidate=EVALUATION,
         incumbent=theirs,
-        sha256=hashes(sides),
+        sha256=hashes(place, sides),
         seed=config.seed,
         rules=[AppliedRule(**rule.model_dump()) for rule in rules],
     )
@@ -82,13 +83,17 @@ def next_settings(config: RunConfig, n: int) -> dict[str, object]:
     return {key: found[key] for key in changes_of(config, n + 1)}
 
 
-def hashes(sides: dict[str, Path]) -> dict[str, str]:
-    """sha256 of the files that a decision reads, by side and name."""
-    return {
+def hashes(place: Path, sides: dict[str, Path]) -> dict[str, str]:
+    """sha256 of the files that a decision reads, by side and name; alarms.json is the attempt's, in
+    ``place``, and M1 has none.
+    """
+    found = {
         f"{side}/{name}": file_sha256(folder / name)
         for side, folder in sides.items()
         for name in (VALUES, METRICS)
     }
+    raised = place / ALARMS
+    return found | ({ALARMS: file_sha256(raised)} if raised.is_file() else {})
 
 
 def _evaluation(k: int) -> str:

@@ -15,7 +15,7 @@ from harness.failed_calls import reopen_failed
 from harness.gate_config import Rule
 from harness.gate_files import predictions, result
 from harness.gate_inputs import Given, check_metric
-from harness.gates import CONDITIONS
+from harness.gates import verdict
 from harness.stages.evaluation import VALUES
 from harness.stages.gate import describe
 from results.errors import SrlmError, UsageError
@@ -62,7 +62,7 @@ class Ruling:
     def __init__(self, rule: Rule, asked: Asked, ids: Sequence[str]) -> None:
         self.rule = rule
         self.theirs: Mapping[str, Value] | None = None
-        if CONDITIONS[rule.rule].paired:
+        if rule.paired:
             assert asked.incumbent is not None
             self.theirs = asked.incumbent.values(rule.metric)
         self.order = [i for i in ids if self.theirs is None or i in self.theirs]
@@ -191,10 +191,9 @@ def draw(task: Task, asked: Asked, folder: Path, display: Display) -> tuple[Gate
             )
             for ruling in rulings:
                 ruling.add(drawn, by_metric.get(ruling.rule.metric, {}))
-    results = [ruling.result() for ruling in rulings]
-    passed = all(found.passed for found in results)
     inputs = _inputs(asked, place)
-    decision = GateDecision(decision="promote" if passed else "hold", rules=results, inputs=inputs)
+    decision = verdict([ruling.result() for ruling in rulings])
+    decision = decision.model_copy(update={"inputs": inputs})
     name = GATE.format(text_hash(inputs.model_dump())[:8])
     write_json(place / name, decision.model_dump())
     display.finish(task.config.name, "gate", describe(decision))
@@ -247,7 +246,7 @@ def check(benchmark: Benchmark, asked: Asked) -> None:
                 f"--rules: gate rule {place} ({rule.rule}): {rule.metric!r} is not decided prompt "
                 f"by prompt; benchmark {benchmark.name!r} has {', '.join(drawable)}"
             )
-        if CONDITIONS[rule.rule].paired:
+        if rule.paired:
             if asked.incumbent is None:
                 raise UsageError(
                     f"--rules: gate rule {place} ({rule.rule} of {rule.metric}) compares with the "

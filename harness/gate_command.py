@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from results.records import GateDecision
 
 HELD = 3
+METRICS = "metrics.json"
 
 
 def add(commands: Any) -> None:
@@ -41,7 +42,7 @@ def add(commands: Any) -> None:
         help="read the values in random order and stop when the decision is sure",
     )
     command.add_argument(
-        "--seed", type=int, default=0, metavar="K",
+        "--seed", type=int, metavar="K",
         help="of the order, or of the bootstrap; fix it before you look (default: 0)",
     )  # fmt: skip
     command.add_argument(
@@ -94,9 +95,10 @@ def _replay(arguments: argparse.Namespace) -> int:
     from harness.replay import agreed, replay, show
     from results.errors import UsageError
 
-    for name in ("rules", "candidate", "incumbent", "sequential", "predictor", "at_most", "junit",
-                 "summary"):  # fmt: skip
-        if getattr(arguments, name):
+    for name in ("rules", "candidate", "incumbent", "sequential", "seed", "predictor", "at_most",
+                 "junit", "summary"):  # fmt: skip
+        value = getattr(arguments, name)
+        if value is not None and value is not False and value != []:  # 0 was given, too
             raise UsageError(
                 f"gate: --{name.replace('_', '-')} goes with --candidate, and {arguments.run} is a "
                 "run whose decisions are made again; leave one of them out"
@@ -118,8 +120,9 @@ def _decide(arguments: argparse.Namespace) -> GateDecision:
         raise UsageError("gate: --predictor and --at-most are for --sequential; add it")
     if arguments.at_most is not None and arguments.at_most < 1:
         raise UsageError(f"gate: --at-most {arguments.at_most}, expected a number from 1")
-    if arguments.seed < 0:
+    if arguments.seed is not None and arguments.seed < 0:
         raise UsageError(f"gate: --seed {arguments.seed}, expected a number from 0")
+    seed = arguments.seed or 0
     rules = None
     if arguments.rules is not None:
         rules = [Rule.model_validate(rule) for rule in read_rules_file(arguments.rules)]
@@ -127,6 +130,8 @@ def _decide(arguments: argparse.Namespace) -> GateDecision:
     if any(map(is_paper, names)):
         if arguments.sequential:
             raise UsageError("gate: paper:... has no values per prompt; leave out --sequential")
+        if arguments.seed is not None:
+            raise UsageError("gate: nothing is drawn of paper:...; leave out --seed")
         return paper_decision(arguments.candidate, arguments.incumbent, rules)
     if rules is None:
         raise UsageError("gate: expected --rules FILE, the rules to apply")
@@ -134,22 +139,36 @@ def _decide(arguments: argparse.Namespace) -> GateDecision:
     candidate, *others = (read_given(Path(name), asked) for name in names)
     incumbent = others[0] if others else None
     if not arguments.sequential:
-        return decide_given(rules, candidate, incumbent, arguments.seed)
+        return decide_given(rules, candidate, incumbent, seed)
     predictors = [read_given(path, asked) for path in arguments.predictor]
-    return decide_sequentially(
-        rules, candidate, incumbent, predictors, arguments.seed, arguments.at_most
-    )
+    return decide_sequentially(rules, candidate, incumbent, predictors, seed, arguments.at_most)
 
 
 def _write(arguments: argparse.Namespace, decision: GateDecision) -> None:
     """The reports of a pipeline; nothing else than a decision writes them."""
     from harness.gate_report import write_junit, write_summary
 
-    name = f"gate of {Path(arguments.candidate).name}"
+    name = _name(arguments.candidate)
     if arguments.junit is not None:
         write_junit(arguments.junit, decision, name)
     if arguments.summary is not None:
         write_summary(arguments.summary, decision, name)
+
+
+def _name(candidate: str) -> str:
+    """What reports call the candidate: the model that its metrics.json names, else the end of its
+    path. Evaluation folders are all called alike.
+    """
+    from harness.paper_gate import is_paper
+    from results.files import read_json
+
+    if is_paper(candidate):
+        return candidate
+    path = Path(candidate)
+    metrics = path / METRICS if path.is_dir() else path
+    told = read_json(metrics) if metrics.name == METRICS else None
+    model = told.get("model") if isinstance(told, dict) else None
+    return model if isinstance(model, str) and model else "/".join(path.parts[-2:])
 
 
 def show(decision: GateDecision, as_json: bool) -> None:

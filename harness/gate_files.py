@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.gate_config import Rule
 from harness.gate_inputs import Given, check_metric, same_question
-from harness.gates import CONDITIONS, decide
+from harness.gates import CONDITIONS, decide, verdict
 from results.errors import UsageError
 from results.records import GateDecision, RuleResult, Value
 from results.sequential import Sequential, drawing_order
@@ -21,12 +21,12 @@ def decide_given(rules: Sequence[Rule], candidate: Given, incumbent: Given | Non
     results = []
     for rule in rules:
         ours, theirs = candidate.measured, None if incumbent is None else incumbent.measured
-        paired = CONDITIONS[rule.rule].paired
+        paired = rule.paired
         if ours is None or (paired and theirs is None):
             results.append(_by_interval(rule, candidate, incumbent))
         else:
             results += decide([rule], ours, theirs, seed).rules
-    return _decision(results)
+    return verdict(results)
 
 
 def decide_sequentially(
@@ -60,9 +60,7 @@ def decide_sequentially(
     for given in predictors:
         for place, rule in enumerate(rules, 1):
             check_metric(given, rule.metric, place)
-    return _decision(
-        [_sequential(r, candidate, incumbent, predictors, seed, at_most) for r in rules]
-    )
+    return verdict([_sequential(r, candidate, incumbent, predictors, seed, at_most) for r in rules])
 
 
 def _check(rules: Sequence[Rule], candidate: Given, incumbent: Given | None) -> None:
@@ -70,7 +68,7 @@ def _check(rules: Sequence[Rule], candidate: Given, incumbent: Given | None) -> 
         same_question(candidate, incumbent)
     for place, rule in enumerate(rules, 1):
         check_metric(candidate, rule.metric, place)
-        if not CONDITIONS[rule.rule].paired:
+        if not rule.paired:
             continue
         if incumbent is None:
             raise UsageError(
@@ -86,18 +84,13 @@ def _check(rules: Sequence[Rule], candidate: Given, incumbent: Given | None) -> 
             )
 
 
-def _decision(results: list[RuleResult]) -> GateDecision:
-    passed = all(result.passed for result in results)
-    return GateDecision(decision="promote" if passed else "hold", rules=results)
-
-
 def _by_interval(rule: Rule, candidate: Given, incumbent: Given | None) -> RuleResult:
     """A rule on aggregates alone: an interval that is as sure as the rule asks, or no decision."""
     condition = CONDITIONS[rule.rule]
     needs = condition.words.format(t=rule.threshold, m=-rule.threshold + 0.0)
     metric = candidate.metrics.get(rule.metric)
     sides = [(candidate, metric)]
-    if condition.paired and incumbent is not None:
+    if rule.paired and incumbent is not None:
         sides.append((incumbent, incumbent.metrics.get(rule.metric)))
     for given, side in sides:
         why = None
@@ -145,7 +138,7 @@ def _sequential(
 ) -> RuleResult:
     ours = candidate.values(rule.metric)
     theirs = None
-    if CONDITIONS[rule.rule].paired and incumbent is not None:
+    if rule.paired and incumbent is not None:
         theirs = incumbent.values(rule.metric)
         ours = {name: value for name, value in ours.items() if name in theirs}
     unfit = _unfit([*ours.values(), *(theirs or {}).values()])
@@ -177,7 +170,7 @@ def result(rule: Rule, sequential: Sequential, left_out: int = 0) -> RuleResult:
     """
     n, of, outcome = sequential.n_used, sequential.size, sequential.outcome
     value, low, high = sequential.value, sequential.low, sequential.high
-    paired = CONDITIONS[rule.rule].paired
+    paired = rule.paired
     sign = "+" if paired else ""
     shown = "no value read" if value is None else f"{value:{sign}.3f}"
     seen = (

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
 from xml.etree import ElementTree as ET
 
 from results.figures import NULL
 from results.files import write_bytes
-from results.records import GateDecision, RuleResult
+from results.records import GateDecision, Outcome, RuleResult
 from results.text import markdown, one_line
 
-Outcome = Literal["passed", "failed", "inconclusive"]
 WORDS = {"promote": "promoted", "hold": "held", "stop": "stopped"}
 HEAD = ("rule", "outcome", "value", "interval", "threshold", "prompts")
 SEQUENTIAL = (

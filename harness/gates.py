@@ -6,16 +6,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from harness.gate_config import Rule
 from results.errors import SrlmError
 from results.files import read_model
-from results.records import Evaluated, GateDecision, Metric, RuleResult, Value
+from results.records import Evaluated, GateDecision, Metric, Outcome, RuleResult, Value
 from results.stats import paired_difference, ratio_metric
 from results.store import RecordFile
-
-Outcome = Literal["passed", "failed", "inconclusive"]
 
 
 @dataclass(frozen=True)
@@ -43,18 +40,21 @@ def decide(rules: Sequence[Rule], candidate: Measured, incumbent: Measured | Non
     """Promotes when every rule passes, holds otherwise. ``incumbent`` null: there is no champion
     yet, and rules about a difference to it pass.
     """
-    results = [_apply(rule, candidate, incumbent, seed) for rule in rules]
+    return verdict([_apply(rule, candidate, incumbent, seed) for rule in rules])
+
+
+def verdict(results: Sequence[RuleResult]) -> GateDecision:
+    """Promotes when every rule passed, holds otherwise: whatever the rules were applied to."""
     passed = all(result.passed for result in results)
-    return GateDecision(decision="promote" if passed else "hold", rules=results)
+    return GateDecision(decision="promote" if passed else "hold", rules=list(results))
 
 
 @dataclass(frozen=True)
 class Condition:
-    """How one kind of rule reads a metric: ``paired`` with the champion or alone, whether the
-    interval passes, whether it excludes passing, and the test in words.
+    """How one kind of rule reads an interval: whether it passes, whether it excludes passing, and
+    the test in words.
     """
 
-    paired: bool
     holds: Callable[[float, float, float], bool]
     excluded: Callable[[float, float, float], bool]
     words: str
@@ -67,21 +67,15 @@ class Condition:
 
 
 CONDITIONS: dict[str, Condition] = {
-    "min": Condition(
-        False, lambda low, high, t: low >= t, lambda low, high, t: high < t, "low >= {t:g}"
-    ),
-    "max": Condition(
-        False, lambda low, high, t: high <= t, lambda low, high, t: low > t, "high <= {t:g}"
-    ),
+    "min": Condition(lambda low, high, t: low >= t, lambda low, high, t: high < t, "low >= {t:g}"),
+    "max": Condition(lambda low, high, t: high <= t, lambda low, high, t: low > t, "high <= {t:g}"),
     "improves": Condition(
-        True,
         lambda low, high, t: low > t,
         lambda low, high, t: high <= t,
         "low of the difference > {t:g}",
     ),
     # Nothing is inconclusive here: it passes unless a loss is proven.
     "no_regression": Condition(
-        True,
         lambda low, high, t: not high < -t,
         lambda low, high, t: high < -t,
         "high of the difference >= {m:g}",
@@ -114,10 +108,10 @@ def settles_at(value: float, low: float, high: float, threshold: float, n: int) 
 def _apply(rule: Rule, candidate: Measured, incumbent: Measured | None, seed: int) -> RuleResult:
     condition = CONDITIONS[rule.rule]
     ours = candidate.values.get(rule.metric, [])
-    if condition.paired and incumbent is None and ours:
+    if rule.paired and incumbent is None and ours:
         return _result(rule, None, "passed", "no champion yet: nothing to compare with")
     confidence, rounds = 1 - rule.alpha, rounds_for(rule.alpha)
-    if condition.paired and incumbent is not None:
+    if rule.paired and incumbent is not None:
         theirs = incumbent.values.get(rule.metric, [])
         metric = paired_difference(rule.metric, ours, theirs, seed=seed, rounds=rounds,
                                    confidence=confidence)  # fmt: skip
@@ -137,8 +131,8 @@ def _apply(rule: Rule, candidate: Measured, incumbent: Measured | None, seed: in
         if outcome == "inconclusive"
         else None
     )
-    what = "difference to the champion" if condition.paired else "value"
-    sign = "+" if condition.paired else ""
+    what = "difference to the champion" if rule.paired else "value"
+    sign = "+" if rule.paired else ""
     seen = (
         f"{rule.metric}: {what} {metric.value:{sign}.3f} [{metric.low:{sign}.3f}, "
         f"{metric.high:{sign}.3f}] on {metric.n} of {metric.of}"

@@ -19,19 +19,18 @@ from functools import cache
 from math import fsum, sqrt
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Any
 
 from harness.gate_config import Rule
-from harness.gates import CONDITIONS
+from harness.gates import CONDITIONS, verdict
 from harness.recipe import read_rules_file
 from results.errors import UsageError, did_you_mean
 from results.figures import figures, kind_of
 from results.ranks import ERRORS
-from results.records import GateDecision, RuleResult
+from results.records import GateDecision, Outcome, RuleResult
 from results.reference_rows import reference_rows
 
 SOURCE, FAMILY = "self_rewarding", "Self-Rewarding 70B "
-Outcome = Literal["passed", "failed", "inconclusive"]
 PREFIX = "paper:"
 MODELS = tuple(f"{PREFIX}M{k}" for k in (1, 2, 3))
 # Derived here; the paper prints neither. Growth is of the mean length, against the incumbent's.
@@ -84,9 +83,7 @@ def paper_decision(
                 f"gate rule {place} ({rule.rule} of {rule.metric}) compares with the champion; "
                 f"give --incumbent, {PREFIX}M1 or another model of the paper"
             )
-    results = [_apply(rule, ours, theirs) for rule in rules]
-    passed = all(result.passed for result in results)
-    return GateDecision(decision="promote" if passed else "hold", rules=results)
+    return verdict([_apply(rule, ours, theirs) for rule in rules])
 
 
 @cache
@@ -111,7 +108,7 @@ def published(name: str) -> dict[str, Figure]:
         ):
             own = dict(figures(row["metrics"]))
             found |= {metric: as_figure(metric, own) for metric in own}
-    found[AVERAGE] = _average([f for metric, f in found.items() if metric.startswith("datasets.")])
+    found[AVERAGE] = average([f for metric, f in found.items() if metric.startswith("datasets.")])
     return found
 
 
@@ -126,11 +123,15 @@ def as_figure(metric: str, row: dict[str, dict[str, Any]]) -> Figure:
     return Figure(value, n)
 
 
-def _average(parts: Sequence[Figure]) -> Figure:
-    """The mean of the NLP benchmarks, each counting alike whatever its size."""
-    mean = fsum(part.value for part in parts) / len(parts)
-    variance = fsum(part.variance or 0.0 for part in parts) / len(parts) ** 2
-    return Figure(mean, sum(part.n for part in parts), variance, "binomial")
+def average(parts: Sequence[Figure]) -> Figure:
+    """The mean of the NLP benchmarks, each counting alike whatever its size; without a variance
+    where one of theirs is not known, for it would count as exact.
+    """
+    mean, n = fsum(part.value for part in parts) / len(parts), sum(part.n for part in parts)
+    known = [part.variance for part in parts if part.variance is not None]
+    if len(known) < len(parts):
+        return Figure(mean, n)
+    return Figure(mean, n, fsum(known) / len(parts) ** 2, "binomial")
 
 
 def _check(place: int, rule: Rule, there: dict[str, Figure]) -> None:
@@ -141,7 +142,7 @@ def _check(place: int, rule: Rule, there: dict[str, Figure]) -> None:
             f"gate rule {place} ({rule.rule}): metric {rule.metric!r} is not published"
             f"{did_you_mean(rule.metric, known)} (there are: {', '.join(known)})"
         )
-    if rule.metric == GROWTH and CONDITIONS[rule.rule].paired:
+    if rule.metric == GROWTH and rule.paired:
         raise UsageError(
             f"gate rule {place}: {GROWTH} compares with the incumbent already; use rule max or min "
             f"instead of {rule.rule}"
@@ -150,22 +151,18 @@ def _check(place: int, rule: Rule, there: dict[str, Figure]) -> None:
 
 def _apply(rule: Rule, ours: dict[str, Figure], theirs: dict[str, Figure] | None) -> RuleResult:
     condition = CONDITIONS[rule.rule]
-    if theirs is None and (condition.paired or rule.metric == GROWTH):
+    if theirs is None and (rule.paired or rule.metric == GROWTH):
         return _result(rule, None, None, "passed", "no champion yet: nothing to compare with")
     what, sign, seen = "value", "", ours.get(rule.metric)
     if theirs is not None and rule.metric == GROWTH:
         what, sign, seen = _growth(ours["avg_length"], theirs["avg_length"])
-    elif theirs is not None and condition.paired:
+    elif theirs is not None and rule.paired:
         what, sign = "difference to the champion", "+"
         seen = _difference(ours[rule.metric], theirs[rule.metric])
     assert seen is not None  # _check has looked
     ends = _interval(seen, rule.alpha)
     low, high = ends or (seen.value, seen.value)
-    outcome: Outcome = "failed"
-    if condition.holds(low, high, rule.threshold):
-        outcome = "passed"
-    elif any(condition.holds(end, end, rule.threshold) for end in (low, high)):
-        outcome = "inconclusive"  # some value within the interval would pass
+    outcome = condition.outcome(low, high, rule.threshold)
     within = f" [{low:{sign}.3f}, {high:{sign}.3f}]" if ends else ""
     on = f" on {seen.n}" if seen.n else ""
     needs = condition.words.format(t=rule.threshold, m=-rule.threshold + 0.0)

@@ -22,7 +22,8 @@ class GateInputs(BaseModel):
 
     ``candidate`` is an evaluation folder relative to that of gate.json, ``incumbent`` one relative
     to the run (null: there was no champion); ``sha256`` has the files that were read, by
-    ``candidate/NAME`` and ``incumbent/NAME``.
+    ``candidate/NAME`` and ``incumbent/NAME``, and ``alarms.json`` beside gate.json where it was
+    there (older records lack it).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -262,6 +262,10 @@ class Evaluated(BaseModel):
     unscored: Unscored
 
 
+# What a gate rule says of what it saw.
+Outcome = Literal["passed", "failed", "inconclusive"]
+
+
 class RuleResult(BaseModel):
     """What one gate rule saw and said. ``n_used`` of ``of`` prompts stood behind it.
 
@@ -283,7 +287,7 @@ class RuleResult(BaseModel):
     n_used: int
     of: int
     reason: str
-    outcome: Literal["passed", "failed", "inconclusive"] | None = None
+    outcome: Outcome | None = None
     sequential: bool = False
     settles_at: int | None = None
 

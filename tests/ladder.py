@@ -102,6 +102,13 @@ class Benchmark:
         return Evaluation(n=20, judge=None, metrics=metrics, values=values, data="ladder")
 
 
+class Verified(Benchmark):
+    """Says of every pair that both answers are as good: no audit passes on that."""
+
+    def verify(self, prompt, first, second):
+        return "tie"
+
+
 def source(seed):
     return SeedData([Example(id="1", prompt="Say hello", completion="hello", kind="ift")], [])
 

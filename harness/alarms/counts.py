@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from harness.alarms.finding import Finding, above, counted
+from harness.alarms.finding import Finding, above, counted, share_by_prompt
+from harness.alarms.judges_apart import VERDICTS
 from harness.alarms.seen import Seen
 from harness.stages.pairs import least_of
-from results.records import Metric
+from results.lines import read_jsonl
+from results.records import Judgment, Metric, PairJudgment
 
 
 def ties(seen: Seen) -> Finding:
@@ -21,11 +23,23 @@ def unscored(seen: Seen) -> Finding:
 
 
 def evaluation_unscored(seen: Seen) -> Finding:
-    """The same in the evaluation of M_k, where its judge judged."""
+    """The same in the evaluation of M_k, where its judge judged.
+
+    A benchmark from outside may keep its judgments in other files: then there are only counts, and
+    each judgment is taken as a case of its own.
+    """
     found = None if seen.now.evaluated is None else seen.now.evaluated.unscored
     n, of = (0, 0) if found is None else (found.n, found.of)
-    share = counted("unscored", n, of, "share of the evaluation's judgments without a score",
-                    "the evaluation has no judgments")  # fmt: skip
+    what, none = ("share of the evaluation's judgments without a score",
+                  "the evaluation has no judgments")  # fmt: skip
+    files = sorted((seen.place / "evaluation").glob(VERDICTS))
+    judged: list[Judgment | PairJudgment] = list(seen.now.judgments)
+    judged += [judgment for path in files for judgment in read_jsonl(path, PairJudgment)]
+    cases = [(j.prompt_id, j.status == "unscored") for j in judged]
+    if (sum(lost for _, lost in cases), len(cases)) == (n, of):
+        share = share_by_prompt("unscored", cases, what, none, seen.config.seed)
+    else:
+        share = counted("unscored", n, of, what, none)
     return above(share, seen.settings.unscored, "judgments of the evaluation without a score")
 
 

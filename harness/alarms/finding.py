@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from results.figures import DECIMALS, Kind
+from results.pooled import pooled_metrics, prompt_ratio
 from results.records import Metric, Value
 from results.stats import ratio_metric
 
@@ -55,6 +56,29 @@ def counted(name: str, num: int, of: int, convention: str, missing: str) -> Metr
 def by_prompt(name: str, values: Sequence[Value], of: int, convention: str, seed: int) -> Metric:
     """A ratio of sums over prompts with its interval."""
     return ratio_metric(name, values, of, convention, seed)
+
+
+def share_by_prompt(name: str, cases: Iterable[tuple[str, bool]], convention: str, missing: str,
+                    seed: int) -> Metric:  # fmt: skip
+    """A share of cases, of which one prompt has several: prompts are resampled, as draws of one
+    candidate are no independent cases. Few prompts: see ``results.pooled.widened``.
+
+    Args:
+        name: of the figure.
+        cases: the prompt (its cluster), and whether the case counts.
+        convention: what is counted, in words.
+        missing: why there is no value where there are no cases.
+        seed: of the bootstrap.
+    """
+    sums: dict[str, list[int]] = {}
+    for prompt, counts in cases:
+        sums.setdefault(prompt, []).append(counts)
+    values = [
+        Value(prompt_id=p, metric=name, num=sum(s), den=len(s), cluster=p) for p, s in sums.items()
+    ]
+    n = sum(map(len, sums.values()))
+    figure = prompt_ratio(name, values, n, n, convention, missing, share=True)
+    return pooled_metrics([figure], seed)[name]
 
 
 def written(metric: Metric, kind: Kind) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from harness.alarms.finding import Finding, above, below, counted
+from harness.alarms.finding import Finding, above, below, share_by_prompt
 from harness.alarms.seen import Seen
+from harness.monitoring import Step
+from harness.run import run_spec
+from judges.self_scores import bars
 from results.figures import heading
 from results.records import Metric
 from results.stats import paired_difference
@@ -36,11 +39,17 @@ def score_pile_up(seen: Seen) -> Finding:
 
 def same_score(seen: Seen) -> Finding:
     """Whatever it is shown, it says one and the same."""
-    bars = seen.monitors.by_draw
-    most = max(bars, key=lambda bar: bar.n)
-    share = counted("same_score", most.n, sum(bar.n for bar in bars),
-                    "share of judgments in the fullest bar", "no judgment is scored")  # fmt: skip
-    span = f"{most.low:g} to {most.high:g}"
+    histogram = seen.monitors.by_draw
+    fullest = max(range(len(histogram)), key=lambda i: histogram[i].n)
+    spec = run_spec(seen.config)
+    step = Step.read(seen.place, spec, seen.config.judge.adaptive is not None)
+    scored = [(step.clusters[j.prompt_id], j.score) for j in step.single if j.score is not None]
+    within = {x: bars([x], spec.scale)[fullest].n == 1 for x in {score for _, score in scored}}
+    share = share_by_prompt(
+        "same_score", ((prompt, within[score]) for prompt, score in scored),
+        "share of judgments in the fullest bar", "no judgment is scored", seen.config.seed,
+    )  # fmt: skip
+    span = f"{histogram[fullest].low:g} to {histogram[fullest].high:g}"
     return above(share, seen.settings.same_score, f"judgments with a score of {span}")
 
 

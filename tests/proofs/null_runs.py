@@ -3,7 +3,8 @@
 ``python -m tests.proofs.null_runs [--runs 10000]``. Ten self-reward steps of four attempts each, on
 100 prompts with a yes or a no; every decision is that of ``harness.gates.decide`` under the run's
 error budget, and once more with each rule at its own alpha of 0.05, as before there were budgets.
-Equal counts give equal decisions, so each is computed once.
+Equal counts give equal decisions, so each is computed once. Half right is where a bootstrap is at
+its best; where few prompts tell two models apart, or nearly all are right, its tail says little.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from results.records import Value
 
 PROMPTS, STEPS, RETRIES, ALPHA = 100, 10, 3, 0.05
 IMPROVES = Rule(metric="m", rule="improves")
-MIN = Rule(metric="m", rule="min", threshold=0.5)
 Counts = tuple[int, int]  # prompts won, prompts lost
 Draw = Callable[[np.random.Generator, int], "np.ndarray[tuple[int, ...], np.dtype[np.int64]]"]
 
@@ -36,23 +36,35 @@ def measured(numbers: list[int]) -> Measured:
     return Measured({"m": values})
 
 
+def at_least(threshold: float) -> Rule:
+    """The rule that a share alone is at least this."""
+    return Rule(metric="m", rule="min", threshold=threshold)
+
+
 @cache
-def promotes(rules: tuple[Rule, ...], won: int, lost: int) -> bool:
-    """The gate's decision where the candidate wins and loses so many prompts and is right on
-    ``50 + won - lost`` in all.
+def promotes(rules: tuple[Rule, ...], base: int, won: int, lost: int) -> bool:
+    """The gate's decision where the champion is right on ``base`` prompts, and the candidate wins
+    and loses so many of them: it is right on ``base + won - lost``.
     """
     if won <= lost:  # no interval of a share lies above what it is an interval of
         return False
-    both = PROMPTS // 2 - lost
+    both = base - lost
     neither = PROMPTS - won - lost - both
     theirs = [0] * won + [1] * lost + [1] * both + [0] * neither
     ours = [1] * won + [0] * lost + [1] * both + [0] * neither
     return decide(rules, measured(ours), measured(theirs), 0).decision == "promote"
 
 
-def fresh(rng: np.random.Generator, runs: int) -> np.ndarray:
-    """Both models of each comparison answer anew: nothing hangs together."""
-    return rng.multinomial(PROMPTS, [0.25, 0.25, 0.5], (runs, STEPS, RETRIES + 1))[..., :2]
+def fresh(apart: float) -> Draw:
+    """Both models of each comparison answer anew and differ on this share of prompts: nothing hangs
+    together.
+    """
+
+    def draw(rng: np.random.Generator, runs: int) -> np.ndarray:
+        sides = [apart / 2, apart / 2, 1 - apart]
+        return rng.multinomial(PROMPTS, sides, (runs, STEPS, RETRIES + 1))[..., :2]
+
+    return draw
 
 
 def one_champion(rng: np.random.Generator, runs: int) -> np.ndarray:
@@ -64,10 +76,14 @@ def one_champion(rng: np.random.Generator, runs: int) -> np.ndarray:
     return np.stack([won, lost], axis=-1)
 
 
-def alone(rng: np.random.Generator, runs: int) -> np.ndarray:
-    """Against a threshold that is the true value: what is above half counts as won."""
-    right = rng.binomial(PROMPTS, 0.5, (runs, STEPS, RETRIES + 1))
-    return np.stack([np.maximum(right - 50, 0), np.maximum(50 - right, 0)], axis=-1)
+def alone(base: int) -> Draw:
+    """Against a threshold that is the true value: what is above ``base`` counts as won."""
+
+    def draw(rng: np.random.Generator, runs: int) -> np.ndarray:
+        right = rng.binomial(PROMPTS, base / PROMPTS, (runs, STEPS, RETRIES + 1))
+        return np.stack([np.maximum(right - base, 0), np.maximum(base - right, 0)], axis=-1)
+
+    return draw
 
 
 def config(rules: list[Rule]) -> RunConfig:
@@ -79,12 +95,14 @@ def config(rules: list[Rule]) -> RunConfig:
     return RunConfig.model_validate({**tree, "iterations": STEPS + 1})
 
 
-def any_promotion(rules: list[Rule], draw: Draw, runs: int, budget: ErrorBudget | None) -> float:
+def any_promotion(
+    rules: list[Rule], base: int, draw: Draw, runs: int, budget: ErrorBudget | None
+) -> float:
     """The share of runs with at least one promotion, all of which are wrong."""
     counts = draw(np.random.default_rng(1), runs)
     applied = tuple(rules if budget is None else budget.rules(rules, 2))
     kinds, where = np.unique(counts.reshape(-1, 2), axis=0, return_inverse=True)
-    wrong = np.array([promotes(applied, int(won), int(lost)) for won, lost in kinds])
+    wrong = np.array([promotes(applied, base, int(won), int(lost)) for won, lost in kinds])
     return float(wrong[where.reshape(counts.shape[:-1])].any(axis=(1, 2)).mean())
 
 
@@ -93,17 +111,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10_000)
     runs = parser.parse_args().runs
-    cases: list[tuple[str, list[Rule], Draw]] = [
-        ("improves, all answers anew", [IMPROVES], fresh),
-        ("improves, one champion", [IMPROVES], one_champion),
-        ("min at the threshold", [MIN], alone),
-    ]
+    half = PROMPTS // 2
+    cases: list[tuple[str, list[Rule], int, Draw]] = [
+        ("improves, all answers anew, half differ", [IMPROVES], half, fresh(0.5)),
+        ("improves, all answers anew, 8 % differ", [IMPROVES], half, fresh(0.08)),
+        ("improves, one champion", [IMPROVES], half, one_champion),
+        *((f"min at the threshold of {base / PROMPTS:g}", [at_least(base / PROMPTS)], base,
+           alone(base)) for base in (half, 90, 97)),
+    ]  # fmt: skip
     print(f"{runs} null runs: {STEPS} steps, {RETRIES} retries each, {PROMPTS} prompts")
     print("| rules | share of an attempt | with gate.alpha 0.05 | without |\n|-|-|-|-|")
     kept = True
-    for name, rules, draw in cases:
+    for name, rules, base, draw in cases:
         budget = error_budget(config(rules))
-        with_it, without = (any_promotion(rules, draw, runs, b) for b in (budget, None))
+        with_it, without = (any_promotion(rules, base, draw, runs, b) for b in (budget, None))
         share = budget.share(2) if budget else 0.0
         print(f"| {name} | {share:.5f} | {with_it:.4f} | {without:.3f} |", flush=True)
         kept = kept and with_it <= ALPHA

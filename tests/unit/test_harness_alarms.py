@@ -17,7 +17,8 @@ from harness.recipe import load_recipe
 from results.alarms import Alarm, When
 from results.errors import UsageError
 from results.files import write_json
-from results.records import Metric
+from results.records import Judgment, Metric
+from results.store import RecordFile
 from tests.alarm_cases import CASES, HACKED, HEALTHY
 from tests.alarm_runs import Small, alarms_of
 
@@ -169,6 +170,28 @@ def test_a_share_of_counts_has_wilsons_interval() -> None:
     assert (found.low, found.high) == (pytest.approx(0.490162, abs=1e-6),
                                        pytest.approx(0.943318, abs=1e-6))  # fmt: skip
     assert counted("x", 0, 0, "", "none").value is None
+
+
+def test_draws_of_one_prompt_are_no_cases_of_their_own(tmp_path: Path) -> None:
+    """What a judge says of a whole prompt is one observation, however often it was asked."""
+    whole = HEALTHY.but(  # a few candidates are told apart, so that there are pairs
+        score=lambda k, i, d: 1 if i % 20 >= 18 or (i % 7 == 0 and d == 0) else 3, unscored=20
+    )
+    folder = whole.make(tmp_path / "run")
+    judged = [
+        Judgment(prompt_id=f"i{i}", response_id="", draw=draw, text="",
+                 status="unscored" if i < 2 else "scored", score=None if i < 2 else 3,
+                 reason="no_score" if i < 2 else None)
+        for i in range(10) for draw in range(10)
+    ]  # fmt: skip
+    RecordFile(folder / "iter_3" / "evaluation" / "judgments.jsonl", Judgment).replace(judged)
+    found = alarms_of(folder)
+    for alarm, share, of in ((found["same_score", BEFORE], 0.85, 540),
+                             (found["unscored", AFTER], 0.2, 100)):  # fmt: skip
+        assert (alarm.value, alarm.n, alarm.of) == (pytest.approx(share), of, of)
+        alone = counted("x", round(share * of), of, "", "")
+        assert alone.low is not None and alone.low > alarm.threshold  # as independent cases
+        assert not alarm.fired and alarm.low is not None and alarm.low < alarm.threshold
 
 
 def test_every_threshold_stands_under_the_name_of_its_alarm() -> None:

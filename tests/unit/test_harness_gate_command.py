@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -252,6 +253,24 @@ def test_prompts_without_a_champions_value_are_left_out_and_said(capsys) -> None
     rule = found["rules"][0]
     assert rule["of"] == 250
     assert "50 prompts without a value of the champion left out" in rule["reason"]
+
+
+def test_reports_name_the_model_and_not_its_folder(capsys, tmp_path: Path) -> None:
+    def named(path: str) -> tuple[str, str | None]:
+        gate(capsys, "--candidate", path, "--junit", "gate.xml", "--summary", "gate.md")
+        case = ET.parse("gate.xml").getroot().find(".//testcase")
+        assert case is not None
+        return Path("gate.md").read_text().split(" promoted")[0], case.get("classname")
+
+    made = Path(folder("run/iter_3/evaluation", shares(0.6)))
+    told = made / "metrics.json"
+    told.write_text(json.dumps({**json.loads(told.read_text()), "model": "M3"}))
+    assert named(str(made)) == named(str(told)) == ("### Gate: M3", "srlm gate M3")
+    nightly = tmp_path / "nightly"
+    nightly.mkdir()
+    ours = lines(str(nightly / "ours.jsonl"), shares(0.6))
+    assert named(ours)[1] == "srlm gate nightly/ours.jsonl"
+    assert named(lines("ours.jsonl", shares(0.6)))[1] == "srlm gate ours.jsonl"
 
 
 def test_published_annotations(capsys) -> None:

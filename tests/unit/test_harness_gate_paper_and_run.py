@@ -23,7 +23,7 @@ def test_the_paper_is_a_model_and_its_rules_are_shipped(
     assert failed == ["length_growth", "nlp_average"]
     suite = ET.parse(tmp_path / "gate.xml").getroot()
     assert suite.get("failures") == "2" and suite.get("tests") == str(len(decision["rules"]))
-    assert "gate of paper:M3 held: 2 of 13 rules failed" in (tmp_path / "gate.md").read_text()
+    assert "### Gate: paper:M3 held: 2 of 13 rules failed" in (tmp_path / "gate.md").read_text()
     loose = tmp_path / "rules.yaml"
     loose.write_text("rules: [{metric: length_growth, rule: max, threshold: 0.7}]")
     assert main([*PAPER, "--rules", str(loose)]) == 0
@@ -39,6 +39,9 @@ def test_the_paper_is_a_model_and_its_rules_are_shipped(
         (["gate", "--candidate", "paper:M9"], "paper:M9"),
         (["gate", "runs/x", "--candidate", "paper:M3"], "--candidate goes with --candidate"),
         (["gate", "runs/x", "--junit", "a.xml"], "runs/x is a run whose decisions are made again"),
+        (["gate", "runs/x", "--seed", "0"], "--seed goes with --candidate"),
+        (["gate", "runs/x", "--at-most", "0"], "--at-most goes with --candidate"),
+        ([*PAPER, "--seed", "3"], "nothing is drawn of paper:...; leave out --seed"),
         (["gate", "runs/x"], "runs/x: not a run folder"),
     ],
 )

@@ -11,7 +11,9 @@ from harness.gate_config import Rule
 from harness.gate_report import summary
 from harness.paper_gate import (
     MODELS,
+    Figure,
     as_figure,
+    average,
     default_rules,
     is_paper,
     paper_decision,
@@ -106,6 +108,22 @@ def test_without_a_champion_only_rules_of_the_model_alone_are_decided() -> None:
     for rules in (None, [Rule(metric="length_growth", rule="max", threshold=0.25)]):
         with pytest.raises(UsageError, match=r"compares with the champion; give --incumbent"):
             paper_decision("paper:M1", None, rules)
+
+
+def test_an_average_with_a_variance_that_nobody_knows_is_not_taken_as_exact() -> None:
+    known, unknown = Figure(0.6, 100, 0.0024, "binomial"), Figure(0.4, 0)
+    assert average([known, known]).variance == pytest.approx(0.0012)
+    found = average([known, unknown])
+    assert (found.value, found.n, found.variance) == (0.5, 100, None)
+    assert "no interval published" in found.how
+
+
+def test_without_a_champion_there_is_nothing_to_compare_with() -> None:
+    decision = paper_decision("paper:M1", None)
+    assert decision.decision == "promote"
+    assert {rule.reason for rule in decision.rules} == {"no champion yet: nothing to compare with"}
+    assert not paper_decision("paper:M1", None, [Rule(metric="win_rate", rule="min",
+                                                      threshold=0.5)]).rules[0].passed  # fmt: skip
 
 
 @pytest.mark.parametrize(
