@@ -4,7 +4,8 @@ Alpha spending in its plainest form. The total is shared equally among the itera
 promote wrongly: M2 to the last one, and M1 where a rule of it needs no champion. An iteration's
 share is shared equally among its attempts, the first and its retries; M1 has one. The union bound
 then holds for all decisions of the run together, whatever their dependence and whichever of them
-are made. The rules of one gate need no further split: all must pass, so that it promotes wrongly
+are made, as far as a rule's interval keeps its own share: the bootstrap's is too short where values
+are nearly all alike or few (docs/gate-policies.md has the figures). The rules of one gate need no further split: all must pass, so that it promotes wrongly
 only where the one rule that is not true passes (the intersection-union test: Berger 1982,
 Multiparameter hypothesis testing and acceptance sampling, Technometrics 24, 295-300).
 """

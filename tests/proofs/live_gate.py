@@ -29,7 +29,7 @@ from tests.alpaca_files import annotations_name
 from tests.fake_server import FakeServer
 from tests.real_data import real_data_path
 
-NAMES = ("claude-2.1", "vicuna-7b-v1.5", "FuseChat-Gemma-2-9B-Instruct", "gpt4_gamed")
+NAMES = ("claude-2.1", "vicuna-7b-v1.5", "FuseChat-Gemma-2-9B-Instruct")
 THRESHOLDS = (0.1, 0.2, 0.3, 0.5)
 STEP = 8
 LEAST = 1e-30  # of a probability that is written as a logarithm
