@@ -5,9 +5,10 @@ promote wrongly: M2 to the last one, and M1 where a rule of it needs no champion
 share is shared equally among its attempts, the first and its retries; M1 has one. The union bound
 then holds for all decisions of the run together, whatever their dependence and whichever of them
 are made, as far as a rule's interval keeps its own share: the bootstrap's is too short where values
-are nearly all alike or few (docs/gate-policies.md has the figures). The rules of one gate need no further split: all must pass, so that it promotes wrongly
-only where the one rule that is not true passes (the intersection-union test: Berger 1982,
-Multiparameter hypothesis testing and acceptance sampling, Technometrics 24, 295-300).
+are nearly all alike or few (docs/gate-policies.md has the figures). The rules of one gate need no
+further split: all must pass, so that it promotes wrongly only where the one rule that is not true
+passes (the intersection-union test: Berger 1982, Multiparameter hypothesis testing and acceptance
+sampling, Technometrics 24, 295-300).
 """
 
 from __future__ import annotations
