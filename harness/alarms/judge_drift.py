@@ -8,7 +8,8 @@ from harness.monitoring import Step
 from harness.run import run_spec
 from judges.self_scores import bars
 from results.figures import heading
-from results.records import Metric
+from results.lines import read_jsonl
+from results.records import Judgment, Metric, Prompt
 from results.stats import paired_difference
 
 AGREEMENT = ("pairwise_accuracy", "accuracy", "human_agreement")  # the first that has values
@@ -42,7 +43,9 @@ def same_score(seen: Seen) -> Finding:
     histogram = seen.monitors.by_draw
     fullest = max(range(len(histogram)), key=lambda i: histogram[i].n)
     spec = run_spec(seen.config)
-    step = Step.read(seen.place, spec, seen.config.judge.adaptive is not None)
+    prompts = read_jsonl(seen.place / "prompts.jsonl", Prompt)
+    judged = read_jsonl(seen.place / "judgments.jsonl", Judgment)
+    step = Step(prompts, [], judged, [], spec, seen.config.judge.adaptive is not None)
     scored = [(step.clusters[j.prompt_id], j.score) for j in step.single if j.score is not None]
     within = {x: bars([x], spec.scale)[fullest].n == 1 for x in {score for _, score in scored}}
     share = share_by_prompt(

@@ -118,14 +118,6 @@ def test_an_average_with_a_variance_that_nobody_knows_is_not_taken_as_exact() ->
     assert "no interval published" in found.how
 
 
-def test_without_a_champion_there_is_nothing_to_compare_with() -> None:
-    decision = paper_decision("paper:M1", None)
-    assert decision.decision == "promote"
-    assert {rule.reason for rule in decision.rules} == {"no champion yet: nothing to compare with"}
-    assert not paper_decision("paper:M1", None, [Rule(metric="win_rate", rule="min",
-                                                      threshold=0.5)]).rules[0].passed  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("candidate", "incumbent", "wrong"),
     [
