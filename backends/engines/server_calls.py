@@ -35,7 +35,9 @@ FIRST_WAIT_S, GROWTH, LONGEST_WAIT_S = 0.25, 1.5, 30.0  # between attempts, befo
 LONGEST_ORDER_S = 600.0  # a longer retry-after is a refusal
 DISCARDED = 5  # answers of one call that cannot be used: each may be on the bill
 LESSONS = 8  # requests of one call that may be refused for a setting, each for another
-HEAD_START_S = 0.35  # of the first call: a refusal of a setting mostly comes within it
+# Of the first call: a refusal of a setting mostly comes within it. A later one costs a refused (and
+# unpaid) request for each call under way; a longer head start would cost every job its idle slots.
+HEAD_START_S = 0.1
 MOMENT_S = 0.02  # answers of this time are stored together; nobody sees them before
 START_S = 30.0  # for the thread to begin, where an interruption fell into its start
 STOP_GRACE_S = 30.0  # for calls under way when the run is interrupted
