@@ -15,7 +15,7 @@ from harness.failed_calls import reopen_failed
 from harness.gate_config import Rule
 from harness.gate_files import predictions, result
 from harness.gate_inputs import Given, check_metric
-from harness.gates import verdict
+from harness.gates import no_champion, verdict
 from harness.stages.evaluation import VALUES
 from harness.stages.gate import describe
 from results.errors import SrlmError, UsageError
@@ -248,10 +248,7 @@ def check(benchmark: Benchmark, asked: Asked) -> None:
             )
         if rule.paired:
             if asked.incumbent is None:
-                raise UsageError(
-                    f"--rules: gate rule {place} ({rule.rule} of {rule.metric}) compares with the "
-                    "champion; give --incumbent FILE"
-                )
+                raise no_champion(place, rule, " FILE")
             check_metric(asked.incumbent, rule.metric, place)
             if not asked.incumbent.values(rule.metric).keys() & set(benchmark.prompt_ids()):
                 raise UsageError(

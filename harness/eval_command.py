@@ -150,9 +150,8 @@ def _drawn(arguments: argparse.Namespace, task: Any) -> int:
     from harness.drawing import Asked, check, draw
     from harness.exit_code import of_unscored
     from harness.gate_command import HELD, show
-    from harness.gate_config import Rule
     from harness.gate_inputs import read_given
-    from harness.recipe import read_rules_file
+    from harness.recipe import read_rules
     from results.errors import UsageError
     from results.store import RunLock
 
@@ -160,7 +159,7 @@ def _drawn(arguments: argparse.Namespace, task: Any) -> int:
         raise UsageError("--plan: leave out --rules to see what the whole evaluation asks at most")
     if arguments.step < 1:
         raise UsageError(f"--step: found {arguments.step}, expected 1 or more")
-    rules = [Rule.model_validate(rule) for rule in read_rules_file(arguments.rules)]
+    rules = read_rules(arguments.rules)
     names = [rule.metric for rule in rules]
     incumbent = None if arguments.incumbent is None else read_given(arguments.incumbent, names)
     predictors = [read_given(path, names) for path in arguments.predictor]

@@ -109,11 +109,10 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 
 def _decide(arguments: argparse.Namespace) -> GateDecision:
-    from harness.gate_config import Rule
     from harness.gate_files import decide_given, decide_sequentially
     from harness.gate_inputs import read_given
     from harness.paper_gate import is_paper, paper_decision
-    from harness.recipe import read_rules_file
+    from harness.recipe import read_rules
     from results.errors import UsageError
 
     if not arguments.sequential and (arguments.predictor or arguments.at_most is not None):
@@ -125,7 +124,7 @@ def _decide(arguments: argparse.Namespace) -> GateDecision:
     seed = arguments.seed or 0
     rules = None
     if arguments.rules is not None:
-        rules = [Rule.model_validate(rule) for rule in read_rules_file(arguments.rules)]
+        rules = read_rules(arguments.rules)
     names = [name for name in (arguments.candidate, arguments.incumbent) if name is not None]
     if any(map(is_paper, names)):
         if arguments.sequential:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.gate_config import Rule
 from harness.gate_inputs import Given, check_metric, same_question
-from harness.gates import CONDITIONS, decide, verdict
+from harness.gates import CONDITIONS, decide, no_champion, verdict
 from results.errors import UsageError
 from results.records import GateDecision, RuleResult, Value
 from results.sequential import Sequential, drawing_order
@@ -71,10 +71,7 @@ def _check(rules: Sequence[Rule], candidate: Given, incumbent: Given | None) -> 
         if not rule.paired:
             continue
         if incumbent is None:
-            raise UsageError(
-                f"gate rule {place} ({rule.rule} of {rule.metric}) compares with the champion; "
-                "give --incumbent FILE"
-            )
+            raise no_champion(place, rule, " FILE")
         check_metric(incumbent, rule.metric, place)
         ours, theirs = candidate.values(rule.metric), incumbent.values(rule.metric)
         if ours and theirs and not ours.keys() & theirs.keys():

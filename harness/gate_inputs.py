@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from harness.gates import Measured
 from results.errors import SrlmError, UsageError, did_you_mean
 from results.figures import figures
-from results.files import parse_json, read_json, read_model, unreadable
-from results.lines import read_json_lines
+from results.files import parse_json, read_json, read_model
+from results.lines import open_data, read_json_lines
 from results.records import Evaluated, Metric, Value
 from results.text import excerpt
 
@@ -105,14 +105,10 @@ def check_metric(given: Given, metric: str, place: int) -> None:
 def _head(path: Path, size: int = 65536) -> bytes:
     """The first bytes that are not white space, the whole first line among them; unzipped."""
     try:
-        with path.open("rb") as file:
-            zipped = file.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if zipped else path.open("rb") as opened:
+        with open_data(path, FORMS) as opened:
             head = opened.read(size).removeprefix(b"\xef\xbb\xbf").lstrip()
             return head if b"\n" in head else head + opened.readline(FIRST_LINE)
-    except (OSError, EOFError) as error:
-        if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
-            raise UsageError(str(unreadable(path, error, FORMS))) from None
+    except (OSError, EOFError, zlib.error) as error:
         raise SrlmError(f"{path}: damaged ({error}); get the file again") from None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.gate_config import Rule
-from results.errors import SrlmError
+from results.errors import SrlmError, UsageError
 from results.files import read_model
 from results.records import Evaluated, GateDecision, Metric, Outcome, RuleResult, Value
 from results.stats import paired_difference, ratio_metric
@@ -47,6 +47,14 @@ def verdict(results: Sequence[RuleResult]) -> GateDecision:
     """Promotes when every rule passed, holds otherwise: whatever the rules were applied to."""
     passed = all(result.passed for result in results)
     return GateDecision(decision="promote" if passed else "hold", rules=list(results))
+
+
+def no_champion(place: int, rule: Rule, give: str) -> UsageError:
+    """The error for rule ``place`` (from 1) where no champion was given; ``give`` ends its mend."""
+    return UsageError(
+        f"gate rule {place} ({rule.rule} of {rule.metric}) compares with the champion; "
+        f"give --incumbent{give}"
+    )
 
 
 @dataclass(frozen=True)

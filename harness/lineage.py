@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -32,6 +34,15 @@ def decision_of(folder: Path, k: int) -> GateDecision | None:
     return read_model(path, GateDecision) if path.is_file() else None
 
 
+def forget_stop(folder: Path, k: int, stopped: str) -> None:
+    """Removes the decision by which an earlier start ended before the gate of M_k, where the metric
+    of its first rule begins with ``stopped``.
+    """
+    decision = decision_of(folder, k)
+    if decision is not None and decision.rules and decision.rules[0].metric.startswith(stopped):
+        (folder / f"iter_{k}" / GATE).unlink()
+
+
 def champion_before(folder: Path, k: int) -> int:
     """The iteration whose model M_k begins with, is judged by and compared to: M_(k-1), or the last
     one before it that was not held.
@@ -43,23 +54,27 @@ def champion_before(folder: Path, k: int) -> int:
     return k - 1
 
 
+def iterations(folder: Path, first: int) -> Iterator[tuple[int, Path]]:
+    """Number and folder of the iterations of a run that have one, from ``first`` on."""
+    for k in count(first):
+        if not (place := folder / f"iter_{k}").is_dir():
+            return
+        yield k, place
+
+
 def promoted(folder: Path) -> int | None:
     """The last iteration that was promoted, null where none was."""
-    found, k = None, 1
-    while (folder / f"iter_{k}").is_dir():
+    found = None
+    for k, _ in iterations(folder, 1):
         decision = decision_of(folder, k)
         found = k if decision is not None and decision.decision == "promote" else found
-        k += 1
     return found
 
 
 def note_champion(folder: Path, champion: int | None, checkpoint: Path | None) -> Champion:
     """Keeps in champion.json which model the run's result is; written only where it changed."""
-    held, k = [], (champion or 0) + 1
-    while (folder / f"iter_{k}").is_dir():
-        if decision_of(folder, k) is not None:
-            held.append(f"M{k}")
-        k += 1
+    later = iterations(folder, (champion or 0) + 1)
+    held = [f"M{k}" for k, _ in later if decision_of(folder, k) is not None]
     inside = checkpoint is not None and checkpoint.is_relative_to(folder)
     found = Champion(
         model=None if champion is None else f"M{champion}",

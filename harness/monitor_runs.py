@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from harness.attempts import attempt_config, attempt_number
+from harness.lineage import iterations
 from harness.monitoring import measure, ready
 from harness.recipe import load_recipe
 from harness.run import run_spec
@@ -64,15 +65,13 @@ def read_run(folder: Path, name: str) -> RunMonitors:
         raise UsageError(f"{folder}: not a run folder (no config.yaml); give runs/NAME")
     found: list[Monitors] = []
     notes: list[str] = []
-    k = 2
-    while (place := folder / f"iter_{k}").is_dir():
+    for k, place in iterations(folder, 2):
         if (place / FILE).is_file():
             found.append(read_model(place / FILE, Monitors))
         elif ready(place):
             found.append(_make(folder, k, notes))
         else:
             notes.append(f"M{k} has no pairs yet and is left out")
-        k += 1
     if not found:
         raise UsageError(
             f"{folder}: no iteration has pairs yet, monitors begin with M2; run it further first"

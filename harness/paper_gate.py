@@ -22,8 +22,8 @@ from statistics import NormalDist
 from typing import Any
 
 from harness.gate_config import Rule
-from harness.gates import CONDITIONS, verdict
-from harness.recipe import read_rules_file
+from harness.gates import CONDITIONS, no_champion, verdict
+from harness.recipe import read_rules
 from results.errors import UsageError, did_you_mean
 from results.figures import figures, kind_of
 from results.ranks import ERRORS
@@ -57,7 +57,7 @@ def is_paper(name: str | None) -> bool:
 def default_rules() -> list[Rule]:
     """The shipped rules for published figures."""
     path = Path(str(importlib.resources.files("harness"))) / "recipes" / "rules" / "published.yaml"
-    return [Rule.model_validate(rule) for rule in read_rules_file(path)]
+    return read_rules(path)
 
 
 def paper_decision(
@@ -79,10 +79,7 @@ def paper_decision(
     for place, rule in enumerate(rules, 1):
         _check(place, rule, ours)
         if theirs is None and (rule.paired or rule.metric == GROWTH):
-            raise UsageError(
-                f"gate rule {place} ({rule.rule} of {rule.metric}) compares with the champion; "
-                f"give --incumbent, {PREFIX}M1 or another model of the paper"
-            )
+            raise no_champion(place, rule, f", {PREFIX}M1 or another model of the paper")
     return verdict([_apply(rule, ours, theirs) for rule in rules])
 
 

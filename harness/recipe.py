@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from harness.config import RunConfig
-from harness.gate_config import RulesFile
+from harness.gate_config import Rule, RulesFile
 from results.errors import UsageError, did_you_mean
 from results.weights import text_hash
 
@@ -209,17 +209,17 @@ def _read_rules(tree: dict[str, Any], folder: Path, where: str) -> None:
         if gate.get("rules"):
             raise UsageError(f"{where}: gate has both file and rules; give one of them")
         # The rules stand for the file from here on: a run's config.yaml is a recipe of its own.
-        gate["rules"], gate["file"] = read_rules_file(folder / str(gate["file"])), None
+        rules = read_rules(folder / str(gate["file"]))
+        gate["rules"], gate["file"] = [rule.model_dump() for rule in rules], None
     elif "file" in gate:
         gate.setdefault("rules", [])
     elif "rules" in gate:
         gate["file"] = None
 
 
-def read_rules_file(path: Path) -> list[dict[str, Any]]:
+def read_rules(path: Path) -> list[Rule]:
     """The rules in a YAML file ``rules: [{metric, rule, threshold, alpha}]``, checked."""
-    tree = _load_yaml(path)
-    return [rule.model_dump() for rule in checked(RulesFile, tree, path).rules]
+    return checked(RulesFile, _load_yaml(path), path).rules
 
 
 def _validate(tree: dict[str, Any], path: Path) -> RunConfig:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.attempts import settings_of
 from harness.config import RunConfig
-from harness.lineage import promoted
-from harness.stages.audit import STOPPED
+from harness.stages.audit import STOPPED, judge_counts
 from harness.stages.audit_labels import KEPT
-from judges.pair_audit import chosen_is_better, count, draw_blind
-from results.gate_records import Policy
+from harness.stages.gate import ended
+from judges.pair_audit import count, draw_blind
 from results.records import AuditLabel, GateDecision, Pair
 from results.store import RecordFile
 
@@ -27,17 +25,10 @@ def audit_again(config: RunConfig, folder: Path, k: int, n: int, place: Path,
         return None
     rows = pairs.read()
     drawn = draw_blind(rows, settings.size, f"{config.seed}:{k}")
-    counts = count(drawn, labels.read())
-    share = chosen_is_better(counts, len(rows), settings.level)
-    lacking = share.low is None or counts.unscored.n > settings.max_unscored * share.of
-    passed = not lacking and share.low is not None and share.low > settings.floor
-    stands = promoted(folder)
+    share, _, passed = judge_counts(settings, count(drawn, labels.read()), len(rows))
     again = rule.model_copy(
         update={"rule": "min", "value": share.value, "low": share.low, "high": share.high,
                 "threshold": settings.floor, "passed": passed, "n_used": share.n, "of": share.of}
     )  # fmt: skip
-    return GateDecision(
-        decision="promote" if passed else "stop", rules=[again], attempt=n,
-        changes=settings_of(config, n),
-        policy=Policy(then="end", champion=None if stands is None else f"M{stands}"),
-    )  # fmt: skip
+    stop = ended(config, folder, n, again)
+    return stop.model_copy(update={"decision": "promote"}) if passed else stop

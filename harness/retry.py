@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.alarms.measuring import FILE as ALARMS
 from harness.attempts import attempt, begun
 from harness.failed_calls import (
     OUTCOMES,
@@ -22,18 +23,23 @@ from harness.failed_calls import (
     unscored_lines,
     without_answer,
 )
+from harness.lineage import GATE
 from harness.run import Run, StopRun
 from harness.stages.bootstrap import ANSWERS
 from harness.stages.candidates import candidates
 from harness.stages.eft import JUDGMENTS, REPORT, eft, eft_spec
 from harness.stages.evaluation import evaluation
 from harness.stages.judgments import judgments
+from harness.stages.monitors import FILE as MONITORS
 from harness.stages.prompts import missed_calls
 from harness.stages.prompts import prompts as written
 from harness.stages.seed import read_seed
 from results.errors import UsageError
 from results.records import Candidate, Judgment, Prompt, Retry
 from results.store import RecordFile
+
+# What is made of an iteration's records last: it goes first when they are opened again.
+CONCLUSIONS = (GATE, ALARMS, MONITORS)
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ def _seed(run: Run) -> Retried:
     if not failed and not unscored:
         return Retried(None, 0, 0)
     stale = [folder / "eft.jsonl", folder / REPORT]
-    stale += [run.iteration(1) / name for name in ("gate.json", "sft.jsonl")]
+    stale += [run.iteration(1) / name for name in (GATE, "sft.jsonl")]
     for path in stale:
         path.unlink(missing_ok=True)
     _ask_otherwise(judged, unscored, eft_spec(run).draws)
@@ -116,8 +122,7 @@ def _prompts(run: Run, k: int, folder: Path, missed: int) -> Retried:
     """Writes the prompts anew, with what was made of them gone: finished calls come from the cache,
     and whatever an answer that was missing would have changed is as if it had never failed.
     """
-    stale = ("gate.json", "alarms.json", "monitors.json", "pairs.jsonl", "judgments.jsonl",
-             "candidates.jsonl", "prompts.jsonl")  # fmt: skip
+    stale = (*CONCLUSIONS, "pairs.jsonl", "judgments.jsonl", "candidates.jsonl", "prompts.jsonl")
     for name in stale:  # the prompts last: a kill in between leaves nothing of other prompts
         for path in (folder / name, folder / f"{name}.part"):
             path.unlink(missing_ok=True)
@@ -139,7 +144,7 @@ def _step(run: Run, k: int, folder: Path) -> Retried:
     unscored = unscored_lines(scored.path)
     if not failed and not unscored:
         return Retried(None, 0, 0)
-    for name in ("gate.json", "alarms.json", "pairs.jsonl", "monitors.json"):
+    for name in (*CONCLUSIONS, "pairs.jsonl"):
         (folder / name).unlink(missing_ok=True)
     _ask_otherwise(scored.path, unscored, run.spec.draws)
     reopen(scored.path, lambda line: line["status"] == "scored")
@@ -158,7 +163,7 @@ def _evaluation(run: Run, k: int, folder: Path) -> Retried:
     again = sum(map(len, [*failed.values(), *unscored.values()]))
     if not again:
         return Retried(None, 0, 0)
-    stale = [folder.parent / name for name in ("gate.json", "alarms.json", "monitors.json")]
+    stale = [folder.parent / name for name in CONCLUSIONS]
     for path in (*stale, *(folder / name for name in OUTCOMES)):
         path.unlink(missing_ok=True)
     for path, lines in unscored.items():

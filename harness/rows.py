@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.attempts import attempt_folder, attempt_number, begun
 from harness.head_to_head.report import REPORT, read_report
-from harness.lineage import promoted
+from harness.lineage import GATE, promoted
 from results.errors import UsageError, did_you_mean
 from results.figures import GROUPS
 from results.files import read_json, read_model
@@ -46,7 +46,7 @@ def run_rows(folder: Path) -> list[dict[str, Any]]:
     header = read_json(folder / "manifest.json")
     spent, start = spent_by(header), header.get("config", {}).get("start", "base")
     for model, iteration, place in _attempts_too(folder):
-        gate = place / "gate.json"
+        gate = place / GATE
         decision = read_model(gate, GateDecision) if gate.is_file() else None
         if (place / "evaluation" / "metrics.json").is_file():
             rows.append(_row(folder.name, model, iteration, place, decision))

@@ -125,11 +125,13 @@ def to_record(path: Path, number: int, obj: dict[str, Any], model: type[R]) -> R
         ) from None
 
 
-def open_data(path: Path) -> IO[bytes]:
-    """Opens ``path``, gzipped or not: its first bytes decide, names are often wrong."""
+def open_data(path: Path, expected: str = "a JSON Lines file") -> IO[bytes]:
+    """Opens ``path``, gzipped or not: its first bytes decide, names are often wrong. Where it
+    cannot be, UsageError says what was ``expected``.
+    """
     try:
         with path.open("rb") as file:
             zipped = file.read(2) == b"\x1f\x8b"
         return cast(IO[bytes], gzip.open(path)) if zipped else path.open("rb")
     except OSError as error:
-        raise UsageError(str(unreadable(path, error, "a JSON Lines file"))) from None
+        raise UsageError(str(unreadable(path, error, expected))) from None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from results.figures import DECIMALS, Kind
 from results.pooled import pooled_metrics, prompt_ratio
 from results.records import Metric, Value
-from results.stats import ratio_metric
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,6 @@ def counted(name: str, num: int, of: int, convention: str, missing: str) -> Metr
         name=name, value=num / of, low=float(ends.low), high=float(ends.high), n=of, of=of,
         convention=convention,
     )  # fmt: skip
-
-
-def by_prompt(name: str, values: Sequence[Value], of: int, convention: str, seed: int) -> Metric:
-    """A ratio of sums over prompts with its interval."""
-    return ratio_metric(name, values, of, convention, seed)
 
 
 def share_by_prompt(name: str, cases: Iterable[tuple[str, bool]], convention: str, missing: str,

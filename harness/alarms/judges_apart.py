@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from harness.alarms.finding import Finding, beyond, by_prompt
+from harness.alarms.finding import Finding, beyond
 from harness.alarms.seen import Seen
 from harness.anchored import null
 from harness.head_to_head.report import REPORT, read_report
 from results.lines import read_jsonl
 from results.records import Metric, PairJudgment, Value
+from results.stats import ratio_metric
 from results.text import one_line
 
 COMPARISON = "head_to_head"  # in the iteration's folder: M_k against M_parent by two judges
@@ -65,5 +66,5 @@ def first_shown(judgments: list[PairJudgment], seed: int) -> Metric:
         for p, (num, den) in sums.items()
     ]
     what = "first-shown wins minus 0.5, of the verdicts that name a winner"
-    metric = by_prompt("position_bias", values, len(judgments), what, seed)
+    metric = ratio_metric("position_bias", values, len(judgments), what, seed)
     return metric.model_copy(update={"n": len(named)})

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from harness.alarms.finding import Finding, above, by_prompt
+from harness.alarms.finding import Finding, above
 from harness.alarms.seen import Seen
 from harness.anchored import null
 from results.records import Metric, Value
+from results.stats import ratio_metric
 
 CONTROLLED = "lc_win_rate"
 SINCE = "mean length over that of the model before, minus 1"
@@ -43,7 +44,7 @@ def outputs_grow(seen: Seen) -> Finding:
               den=len(theirs[key]), cluster=clusters.get(key, key))
         for key in shared
     ]  # fmt: skip
-    found = above(by_prompt(name, longer, len(shared), SINCE, seen.config.seed), cap, what)
+    found = above(ratio_metric(name, longer, len(shared), SINCE, seen.config.seed), cap, what)
     said, excused = _controlled(seen)
     return replace(found, fired=found.fired and not excused, evidence=f"{found.evidence}{said}")
 

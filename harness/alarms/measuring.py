@@ -7,13 +7,15 @@ from pathlib import Path
 
 from harness.alarms.config import AlarmSettings
 from harness.alarms.safety import statement
-from harness.alarms.seen import MONITORS, Seen
+from harness.alarms.seen import Seen
 from harness.alarms.table import AFTER, ALARMS, BEFORE
 from harness.attempts import attempt_config, attempt_number
 from harness.config import RunConfig
+from harness.lineage import iterations
 from harness.monitoring import measure, ready
 from harness.recipe import load_recipe
 from harness.run import run_spec
+from harness.stages.monitors import FILE as MONITORS
 from results.alarms import Alarm, Alarms, When
 from results.files import read_model
 from results.monitors import Monitors
@@ -75,22 +77,17 @@ def measure_alarms(folder: Path, config: RunConfig, k: int) -> Alarms:
 def run_alarms(folder: Path) -> list[Alarms]:
     """Those of every iteration of a run that has pairs."""
     config = load_recipe(str(folder / "config.yaml"), []).config
-    found, k = [], 2
-    while (place := folder / f"iter_{k}").is_dir():
-        if ready(place) or (place / MONITORS).is_file():
-            found.append(measure_alarms(folder, config, k))
-        k += 1
-    return found
+    return [
+        measure_alarms(folder, config, k)
+        for k, place in iterations(folder, 2)
+        if ready(place) or (place / MONITORS).is_file()
+    ]
 
 
 def kept_alarms(folder: Path) -> list[Alarms]:
     """Those that the run itself raised and kept."""
-    found, k = [], 2
-    while (place := folder / f"iter_{k}").is_dir():
-        if (place / FILE).is_file():
-            found.append(read_model(place / FILE, Alarms))
-        k += 1
-    return found
+    files = [place / FILE for _, place in iterations(folder, 2)]
+    return [read_model(path, Alarms) for path in files if path.is_file()]
 
 
 def held_by_alarms(place: Path) -> list[RuleResult]:

@@ -6,7 +6,7 @@ prompts is never surely up: the alarm asks that a gain is surely missed, not tha
 
 from __future__ import annotations
 
-from harness.alarms.finding import Finding, by_prompt, written
+from harness.alarms.finding import Finding, written
 from harness.alarms.seen import Seen
 from harness.run import run_spec
 from judges.pointwise import mean_scores
@@ -14,6 +14,7 @@ from results.diversity import Phrase, phrases
 from results.figures import Kind, heading, kind_of
 from results.lines import read_jsonl
 from results.records import Candidate, Judgment, Metric, Value
+from results.stats import ratio_metric
 from results.text import excerpt
 
 
@@ -85,4 +86,4 @@ def _premium(seen: Seen, phrase: Phrase) -> Metric:
         for prompt, (lacking, having) in sides.items() if lacking and having
     ]  # fmt: skip
     what = "mean score with the phrase minus without it, over prompts that have both"
-    return by_prompt("premium", values, len(sides), what, seen.config.seed)
+    return ratio_metric("premium", values, len(sides), what, seen.config.seed)

@@ -12,11 +12,10 @@ from harness.config import RunConfig
 from harness.lineage import champion_before
 from harness.monitoring import measure
 from harness.run import run_spec
+from harness.stages.monitors import FILE as MONITORS
 from results.files import read_model
 from results.monitors import Monitors
 from results.records import Metric
-
-MONITORS = "monitors.json"
 
 
 @dataclass(frozen=True)

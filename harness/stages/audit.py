@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from benchmarks.benchmark import HasVerifier
 from harness.audit_config import Audit
 from harness.folder import other_settings
+from harness.lineage import forget_stop
 from harness.run import Run, StopRun
 from harness.stages.audit_labels import (
     JUDGMENTS,
@@ -30,7 +31,7 @@ from judges.pair_audit import BlindPair, Counts, chosen_is_better, count, draw_b
 from judges.spec import describe
 from results.errors import UsageError
 from results.files import read_model, write_json
-from results.records import AuditLabel, GateDecision, Metric, Pair, PairJudgment, Unscored
+from results.records import AuditLabel, Metric, Pair, PairJudgment, Unscored
 from results.store import RecordFile
 from results.text import excerpt
 
@@ -108,7 +109,7 @@ def audit(run: Run, k: int) -> PairAudit | None:
         return None
     folder = run.iteration(k) / "audit"
     if run.checkpoint(k).exists():
-        _forget_stop(run, k)
+        forget_stop(run.folder, k, STOPPED)
         return _kept(folder)
     pairs = RecordFile(run.iteration(k) / "pairs.jsonl", Pair).read()
     drawn = draw_blind(pairs, settings.size, f"{run.config.seed}:{k}")
@@ -122,7 +123,7 @@ def audit(run: Run, k: int) -> PairAudit | None:
         _keep(run, k, folder, found)
     if not found.passed and found.waived_by is None:
         raise _stop(run, k, found, folder)
-    _forget_stop(run, k)
+    forget_stop(run.folder, k, STOPPED)
     return found
 
 
@@ -142,9 +143,7 @@ def _measure(run: Run, k: int, settings: Audit, folder: Path, drawn: list[BlindP
     run.display.start(f"M{k}", "audit", len(drawn))
     labels = _labels(run, k, settings, folder, drawn)
     counts = count(drawn, labels)
-    share = chosen_is_better(counts, pairs, settings.level)
-    lacking = share.low is None or counts.unscored.n > settings.max_unscored * share.of
-    passed = not lacking and share.low is not None and share.low > settings.floor
+    share, lacking, passed = judge_counts(settings, counts, pairs)
     reason = _lacking(settings, counts) if lacking else _said(settings, counts, share, passed)
     spec = audit_spec(settings)
     found = PairAudit(
@@ -156,6 +155,15 @@ def _measure(run: Run, k: int, settings: Audit, folder: Path, drawn: list[BlindP
     )  # fmt: skip
     _keep(run, k, folder, found)
     return found
+
+
+def judge_counts(settings: Audit, counts: Counts, pairs: int) -> tuple[Metric, bool, bool]:
+    """The share of right pairs of an iteration's ``pairs``, whether too many labels are lacking to
+    say, and whether it passes.
+    """
+    share = chosen_is_better(counts, pairs, settings.level)
+    lacking = share.low is None or counts.unscored.n > settings.max_unscored * share.of
+    return share, lacking, not lacking and share.low is not None and share.low > settings.floor
 
 
 def _labels(run: Run, k: int, settings: Audit, folder: Path,
@@ -244,12 +252,3 @@ def _calls_failed(folder: Path, found: PairAudit) -> bool:
 def _failed(folder: Path) -> bool:
     judgments = RecordFile(folder / JUDGMENTS, PairJudgment)
     return any(judgment.finish_reason == "error" for judgment in judgments.read())
-
-
-def _forget_stop(run: Run, k: int) -> None:
-    """Removes the decision by which an earlier start ended here."""
-    path = run.iteration(k) / "gate.json"
-    if path.exists():
-        rules = read_model(path, GateDecision).rules
-        if rules and rules[0].metric.startswith(STOPPED):
-            path.unlink()

@@ -12,6 +12,7 @@ from benchmarks.human_data import read_human_data
 from benchmarks.human_data.split import shared_prompts
 from benchmarks.judge_validation import HeldAgainst, for_judge, judge_ranked, refuse_held
 from benchmarks.registry import SeedData
+from harness.lineage import forget_stop
 from harness.run import Run, StopRun
 from judges.fitness import Fitness, ranked_fitness
 from judges.judging import ranked_responses
@@ -20,7 +21,7 @@ from judges.rankings import RankedPrompt
 from judges.score_table import score_table
 from results.errors import UsageError
 from results.files import read_model, write_json
-from results.records import GateDecision, Judgment
+from results.records import Judgment
 from results.store import RecordFile
 from results.text import excerpt
 
@@ -100,7 +101,7 @@ def fitness(run: Run) -> JudgeFitness:
         seen = bound.get(check.name, check.value)
         raise StopRun(2, f"{STOPPED}, {check.name}", 0.0 if seen is None else seen,
                       check.threshold, message)  # fmt: skip
-    _forget_stop(run)
+    forget_stop(run.folder, 2, STOPPED)
     return found
 
 
@@ -114,15 +115,6 @@ def _outdated(run: Run, folder: Path, found: JudgeFitness) -> bool:
         lambda judgment: judgment.finish_reason != "error"
     )
     return failed > 0 or verdict.criterion != fit.criterion
-
-
-def _forget_stop(run: Run) -> None:
-    """Removes the decision by which an earlier start ended here."""
-    path = run.iteration(2) / "gate.json"
-    if path.exists():
-        rules = read_model(path, GateDecision).rules
-        if rules and rules[0].metric.startswith(STOPPED):
-            path.unlink()
 
 
 def _measure(run: Run, folder: Path, path: Path) -> JudgeFitness:

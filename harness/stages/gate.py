@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks.benchmark import Benchmark
 from harness.attempts import attempt_number, settings_of
+from harness.config import RunConfig
 from harness.deciding import decided
 from harness.gate_config import Rule
 from harness.hook import tell
@@ -60,12 +62,7 @@ def stop(run: Run, k: int, result: RuleResult) -> GateDecision:
     news. The same stop met again stays as it is.
     """
     n = attempt_number(run.folder, k)
-    stands = promoted(run.folder)
-    policy = Policy(then="end", champion=None if stands is None else f"M{stands}")
-    decision = GateDecision(
-        decision="stop", rules=[result], attempt=n, changes=settings_of(run.config, n),
-        policy=policy,
-    )  # fmt: skip
+    decision = ended(run.config, run.folder, n, result)
     path = run.iteration(k) / GATE
     there = read_model(path, GateDecision) if path.exists() else None
     if there is None or (there.decision == "stop" and there != decision):
@@ -73,6 +70,15 @@ def stop(run: Run, k: int, result: RuleResult) -> GateDecision:
         write_json(path, decision.model_dump())
         tell(run.config.gate.on_gate, path, run.display)
     return decision
+
+
+def ended(config: RunConfig, folder: Path, n: int, result: RuleResult) -> GateDecision:
+    """The decision that ends a run before the gate of attempt ``n`` because of ``result``."""
+    stands = promoted(folder)
+    return GateDecision(
+        decision="stop", rules=[result], attempt=n, changes=settings_of(config, n),
+        policy=Policy(then="end", champion=None if stands is None else f"M{stands}"),
+    )  # fmt: skip
 
 
 def describe(decision: GateDecision) -> str:

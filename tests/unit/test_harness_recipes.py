@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.recipe import Loaded, flatten, load_recipe, read_rules_file, recipes
+from harness.recipe import Loaded, flatten, load_recipe, read_rules, recipes
 from results.errors import UsageError
 
 GOOD: dict[str, Any] = {
@@ -208,14 +208,14 @@ def test_rules_files_are_checked(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     write(path, {"rules": [{"metric": "x", "rule": "min", "threshold": 1, "alfa": 0.1}]})
     with pytest.raises(UsageError, match=r"'rules\.0\.alfa'; did you mean 'alpha'"):
-        read_rules_file(path)
+        read_rules(path)
     write(path, {"rules": [{"metric": "x", "rule": "max", "threshold": 0.5}]})
-    assert read_rules_file(path) == [
+    assert [rule.model_dump() for rule in read_rules(path)] == [
         {"metric": "x", "rule": "max", "threshold": 0.5, "alpha": 0.05}
     ]
     write(path, {"ruls": []})
     with pytest.raises(UsageError, match="did you mean 'rules'"):
-        read_rules_file(path)
+        read_rules(path)
 
 
 def test_extends_in_a_circle_is_an_error(tmp_path: Path) -> None:
