@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -182,16 +183,23 @@ def test_two_files(server: FakeServer, capsys: pytest.CaptureFixture[str]) -> No
         assert "pairwise on openai:judge" in capsys.readouterr().out
 
 
-def test_models_are_asked_and_failed_calls_made_again(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+@contextmanager
+def breaking() -> Iterator[tuple[FakeServer, dict[str, bool]]]:
+    """A server that refuses the prompt "two" as long as ``broken["is"]``."""
     broken = {"is": True}
 
     def fault(body: dict[str, Any], attempt: int) -> str | None:
         return "400" if broken["is"] and last_text(body) == "two" else None
 
-    a, _ = files()
     with FakeServer(models=("writer", "judge"), reply=likes_short, fault=fault) as server:
+        yield server, broken
+
+
+def test_models_are_asked_and_failed_calls_made_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    a, _ = files()
+    with breaking() as (server, broken):
         said = words(server, "openai:writer", a, f"a.base_url={server.url}", "--out", "h")
         assert main(said) == 0
         (row,) = json.loads(capsys.readouterr().out)["rows"]
@@ -299,13 +307,8 @@ def test_one_setting_of_decoding_keeps_the_others(server: FakeServer) -> None:
 def test_a_kill_while_failed_answers_are_opened_loses_no_verdict(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken = {"is": True}
-
-    def fault(body: dict[str, Any], attempt: int) -> str | None:
-        return "400" if broken["is"] and last_text(body) == "two" else None
-
     a, _ = files()
-    with FakeServer(models=("writer", "judge"), reply=likes_short, fault=fault) as server:
+    with breaking() as (server, broken):
         said = words(server, "openai:writer", a, f"a.base_url={server.url}", "--out", "h")
         assert main(said) == 0
         broken["is"] = False
@@ -415,13 +418,8 @@ def test_a_side_without_answers_ends_with_4(capsys: pytest.CaptureFixture[str]) 
 def test_a_comparison_that_is_opened_again_has_no_report(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    broken = {"is": True}
-
-    def fault(body: dict[str, Any], attempt: int) -> str | None:
-        return "400" if broken["is"] and last_text(body) == "two" else None
-
     a, _ = files()
-    with FakeServer(models=("writer", "judge"), reply=likes_short, fault=fault) as server:
+    with breaking() as (server, broken):
         said = words(server, "openai:writer", a, f"a.base_url={server.url}", "--out", "h")
         assert main(said) == 0 and Path("h/head_to_head.json").exists()
         broken["is"] = False
