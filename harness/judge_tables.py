@@ -123,7 +123,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> RenderableType:
     found = Table(box=None, pad_edge=False, header_style="bold")
     for i, name in enumerate(head):
         # A long name takes a second line; a figure is never cut.
-        found.add_column(Text(name), justify="right" if i else "left", no_wrap=i > 0)
+        side = {"justify": "right", "no_wrap": True} if i else {"overflow": "fold"}
+        found.add_column(Text(name), **side)
     for row in rows:
         found.add_row(*(Text(one_line(text)) for text in row))
     return found

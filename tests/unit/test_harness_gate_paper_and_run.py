@@ -30,6 +30,13 @@ def test_the_paper_is_a_model_and_its_rules_are_shipped(
     assert "promote: 1 of 1 rules passed" in capsys.readouterr().out
 
 
+def test_a_narrow_terminal_cuts_no_name(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(PAPER) == 3
+    table = capsys.readouterr().out.split("win_rate: ")[0]
+    assert "…" not in table and "805 of 805" in table and "14042 of 14042" in table
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
