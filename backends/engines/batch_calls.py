@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from backends.engines.attempt import PATHS
 from backends.engines.dialect import Dialect, NoLogprobs, prompt_fields, shares
 from backends.engines.endpoints import Endpoint, Terms, no_logprobs
 from backends.engines.engine import Completion, Discarded, GenerateConfig, Request, Usage
@@ -137,7 +138,7 @@ class BatchCalls:
         return {
             "custom_id": self._id(i),
             "method": "POST",
-            "url": "/v1/completions" if raw else "/v1/chat/completions",
+            "url": f"/v1{PATHS[raw]}",
             "body": body | self._terms.extra,
         }
 

@@ -242,11 +242,10 @@ class Caller:
 
     def _lose(self, done: Iterable[Completion], discarded: list[Discarded]) -> bool:
         """Notes what was asked and has no answer to be kept; returns whether there is any."""
-        told: list[tuple[Usage, str | None]] = []
+        seen = list(discarded)  # the flight may add to it at any time
+        told: list[tuple[Usage, str | None]] = [(answer.usage, answer.name) for answer in seen]
         failures = [c.usage for c in done if c.finish_reason == "error"]
-        while discarded:  # the flight may add to it at any time
-            answer = discarded.pop(0)
-            told.append((answer.usage, answer.name))
+        for answer in seen:
             if answer.ended and Usage(0, 0) in failures:
                 failures.remove(Usage(0, 0))  # of this answer's call: one call, not two
         rows = []
@@ -256,6 +255,7 @@ class Caller:
             tokens = usage.prompt_tokens, usage.completion_tokens
             rows.append(Lost(self.engine.identity, *tokens, cost, name))
         self.cache.lose(rows)
+        del discarded[: len(seen)]  # an interruption before this loses none of them
         return bool(rows)
 
     def _cost(self, request: Request, usage: Usage, config: GenerateConfig) -> float | None:

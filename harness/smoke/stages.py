@@ -19,6 +19,7 @@ from harness.smoke import stand_ins
 from harness.smoke.scale import batch_tried, fewer, mark, shrink
 from harness.smoke.walk import SKIPPED, K, Stage, Walk
 from harness.stages.audit import PairAudit, audit
+from harness.stages.audit_labels import RESULT
 from harness.stages.candidates import candidates
 from harness.stages.eft import eft, mend
 from harness.stages.evaluation import evaluation
@@ -242,7 +243,7 @@ def _audit(walk: Walk) -> str:
         return f"people are asked on the full run alone, {settings.size} pairs an iteration"
     with suppress(StopRun):  # the pairs are of a model that is hardly trained, or stand-ins
         audit(walk.run, K)
-    found = read_model(walk.run.iteration(K) / "audit" / "audit.json", PairAudit)
+    found = read_model(walk.run.iteration(K) / "audit" / RESULT, PairAudit)
     if found.lacks_labels:
         walk.not_enough(found.reason, None)
     return f"{found.share.n} of {found.share.of} pairs labelled; of so few it says nothing"

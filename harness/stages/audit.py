@@ -18,6 +18,7 @@ from harness.stages.audit_labels import (
     JUDGMENTS,
     KEPT,
     LABELS,
+    RESULT,
     TO_LABEL,
     annotators,
     audit_spec,
@@ -35,7 +36,6 @@ from results.records import AuditLabel, Metric, Pair, PairJudgment, Unscored
 from results.store import RecordFile
 from results.text import excerpt
 
-RESULT = "audit.json"
 STOPPED = "pair audit"  # how the metric of a decision that ends a run here begins
 
 

@@ -28,7 +28,7 @@ from results.store import RecordFile
 from results.text import excerpt
 
 TO_LABEL, LABELS = "to_label.jsonl", "labels.jsonl"  # what people are given, and give back
-KEPT, JUDGMENTS = "audited.jsonl", "judgments.jsonl"
+KEPT, JUDGMENTS, RESULT = "audited.jsonl", "judgments.jsonl", "audit.json"
 UNNAMED = "not named"
 CHOICES: dict[str, Choice] = {"win": "first", "tie": "tie", "loss": "second"}
 # What a terminal or an editor obeys and JSON leaves as it is: DEL, C1, bidi controls, U+2028 and 9.
@@ -54,7 +54,7 @@ def keep_sample(folder: Path, drawn: Sequence[BlindPair]) -> None:
     path, data = folder / TO_LABEL, _lines(drawn)
     if path.exists() and path.read_bytes() == data:
         return
-    for name in ("audit.json", KEPT, JUDGMENTS):
+    for name in (RESULT, KEPT, JUDGMENTS):
         for old in (folder / name, folder / f"{name}.part"):
             old.unlink(missing_ok=True)
     write_bytes(path, data)
