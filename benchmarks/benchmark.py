@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
@@ -105,6 +105,18 @@ class HasOwnPrompts(Protocol):
     """A benchmark that asks the judge in its own words: a judge spec has no say there."""
 
     own_judge_prompts: bool
+
+
+def named_metrics(
+    benchmark: Benchmark, baseline: bool, beside: Mapping[str, Benchmark]
+) -> list[str]:
+    """Every metric that a gate rule or an alarm may name. Those of a benchmark beside the main one
+    begin with the name that it stands under, and a dot.
+    """
+    found = list(benchmark.metrics(baseline))
+    for part, other in beside.items():
+        found += [f"{part}.{name}" for name in other.metrics(baseline)]
+    return found
 
 
 def own_prompts(benchmark: object) -> bool:

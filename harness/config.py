@@ -287,14 +287,27 @@ class Pairs(Section):
     min_pairs: int | None = Field(default=None, ge=1)
 
 
+class Beside(Section):
+    """A further benchmark of every iteration. ``benchmark``: null = the one of the name that it
+    stands under.
+    """
+
+    benchmark: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
 class EvaluationConfig(Section):
     """The benchmark between the iterations. ``baseline``: the opponent of its win rate, the SFT
-    baseline (IFT only), M0, or none.
+    baseline (IFT only), M0, or none. ``beside``: further benchmarks by a name of one's own; gate
+    rules and alarms name their metrics ``NAME.METRIC``.
     """
 
     benchmark: str
     options: dict[str, Any] = Field(default_factory=dict)
     baseline: Literal["sft", "m0", "none"] = "sft"
+    beside: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")], Beside] = Field(
+        default_factory=dict
+    )
 
 
 class Budget(Section):

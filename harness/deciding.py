@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.alarms.measuring import FILE as ALARMS
@@ -10,6 +11,7 @@ from harness.attempts import attempt_number, changes_of, settings_of
 from harness.config import RunConfig
 from harness.error_budget import error_budget
 from harness.gates import Measured, decide
+from harness.stages.beside import BESIDE
 from harness.stages.evaluation import METRICS, VALUES
 from results.files import file_sha256
 from results.gate_records import AlphaSpent, AppliedRule, GateInputs, Policy
@@ -33,11 +35,14 @@ def decided(config: RunConfig, folder: Path, k: int, n: int, place: Path,
     """
     budget = error_budget(config)
     rules = config.gate.rules if budget is None else budget.rules(config.gate.rules, k)
-    ours, theirs = place / EVALUATION, None if champion is None else _evaluation(champion)
-    incumbent = None if theirs is None else Measured.read(folder / theirs)
+    theirs = None if champion is None else _evaluation(champion)
+    candidate, sides = _measured("candidate", place, config)
+    incumbent = None
+    if theirs is not None:
+        incumbent, more = _measured("incumbent", (folder / theirs).parent, config)
+        sides |= more
     proven = budget is not None
-    found = decide(rules, Measured.read(ours), incumbent, config.seed, proven)
-    sides = {"candidate": ours} | ({} if theirs is None else {"incumbent": folder / theirs})
+    found = decide(rules, candidate, incumbent, config.seed, proven)
     inputs = GateInputs(
         candidate=EVALUATION,
         incumbent=theirs,
@@ -60,6 +65,20 @@ def decided(config: RunConfig, folder: Path, k: int, n: int, place: Path,
             "policy": what_follows(config, k, n, promoted, champion),
         }
     )
+
+
+def _measured(side: str, place: Path, config: RunConfig) -> tuple[Measured, dict[str, Path]]:
+    """What was measured of the model in ``place``, and the folders that it stands in."""
+    folders = input_folders(side, place, list(config.evaluation.beside))
+    main, *others = folders.values()
+    parts = dict(zip(config.evaluation.beside, map(Measured.read, others), strict=True))
+    return Measured.read(main).beside(parts), folders
+
+
+def input_folders(side: str, place: Path, beside: Iterable[str]) -> dict[str, Path]:
+    """The evaluations of one side of a decision, by the name that their hashes have."""
+    others = {f"{side}/{BESIDE}/{name}": place / BESIDE / name for name in beside}
+    return {side: place / EVALUATION, **others}
 
 
 def what_follows(config: RunConfig, k: int, n: int, promoted: bool,

@@ -16,23 +16,27 @@ def contamination(run: Run) -> Contamination | None:
 
 
 def evaluation_texts(run: Run) -> list[tuple[str, str]]:
-    """Name and text of the benchmark's prompts, its human rankings' and ``judge.fit.data``'s."""
-    name, path = run.benchmark.name, run.config.judge.fit.data
+    """Name and text of the benchmarks' prompts, their human rankings' and ``judge.fit.data``'s."""
+    path = run.config.judge.fit.data
     found: list[tuple[str, str]] = []
-    if isinstance(run.benchmark, HasPromptTexts):
-        found += ((f"{name} {i}", text) for i, text in run.benchmark.prompt_texts())
-    elif isinstance(run.benchmark, HasRankings):
-        found += ((f"{name} {r.id}", bare_text(r.prompt)) for r in run.benchmark.rankings)
+    for benchmark in run.benchmarks:
+        name = benchmark.name
+        if isinstance(benchmark, HasPromptTexts):
+            found += ((f"{name} {i}", text) for i, text in benchmark.prompt_texts())
+        elif isinstance(benchmark, HasRankings):
+            found += ((f"{name} {r.id}", bare_text(r.prompt)) for r in benchmark.rankings)
     if path is not None:
         found += ((f"{path} {r.id}", bare_text(r.prompt)) for r in fit_rankings(path))
     return found
 
 
 def not_compared(run: Run) -> str | None:
-    """One line where the benchmark does not say what it asks; null where it does."""
-    if run.config.prompts.decontaminate is None or isinstance(run.benchmark, HasPromptTexts):
+    """One line where a benchmark does not say what it asks; null where all do."""
+    silent = [b.name for b in run.benchmarks if not isinstance(b, HasPromptTexts)]
+    if run.config.prompts.decontaminate is None or not silent:
         return None
     return (
-        f"prompts.decontaminate: benchmark {run.benchmark.name!r} does not say its prompts (it has "
-        "no prompt_texts), so nothing is compared with them; what its held_out refuses is dropped"
+        f"prompts.decontaminate: benchmark {' and '.join(map(repr, silent))} does not say its "
+        "prompts (it has no prompt_texts), so nothing is compared with them; what its held_out "
+        "refuses is dropped"
     )

@@ -52,7 +52,7 @@ def unscored_judgments(folder: Path) -> dict[Path, list[Line]]:
 def without_answer(folder: Path) -> dict[str, int]:
     """How many records of a run's calls failed or are unscored, by folder that has some."""
     found: dict[str, int] = {}
-    for pattern in ("seed/*.jsonl", "iter_*/*.jsonl", "*/evaluation/*.jsonl"):
+    for pattern in ("seed/*.jsonl", "iter_*/*.jsonl", "*/evaluation/*.jsonl", "*/beside/*/*.jsonl"):
         for path in sorted(folder.glob(pattern)):
             if path.name not in (RETRIES, VALUES):
                 n = sum(

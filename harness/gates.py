@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,14 @@ class Measured:
 
     values: dict[str, list[Value]]
     coverage: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def beside(self, others: Mapping[str, Measured]) -> Measured:
+        """With what was measured beside it, each metric by the name of its benchmark and a dot."""
+        values, coverage = dict(self.values), dict(self.coverage)
+        for part, other in others.items():
+            values |= {f"{part}.{name}": found for name, found in other.values.items()}
+            coverage |= {f"{part}.{name}": n for name, n in other.coverage.items()}
+        return Measured(values, coverage)
 
     @classmethod
     def read(cls, folder: Path) -> Measured:

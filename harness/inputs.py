@@ -18,6 +18,7 @@ FILES = (
     "prompts.path",
     "data.options.",
     "evaluation.options.",
+    "evaluation.beside.",
     "judge.fit.data",
 )
 

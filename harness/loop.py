@@ -18,6 +18,7 @@ from harness.rows import run_rows
 from harness.run import Run, StopRun
 from harness.stages.alarms import alarms_after, alarms_before, check_alarms
 from harness.stages.audit import audit, check_audit
+from harness.stages.beside import beside
 from harness.stages.candidates import candidates
 from harness.stages.eft import check_eft, eft
 from harness.stages.evaluation import evaluation
@@ -74,7 +75,7 @@ def read_inputs(run: Run) -> SeedData:
         SrlmError: the first thing that would end the run later.
     """
     with_baseline = run.config.evaluation.baseline != "none"
-    check_rules(run.config.gate.rules, run.benchmark, with_baseline)
+    check_rules(run.config.gate.rules, run.benchmark, with_baseline, run.beside)
     check_alarms(run)
     check_counts(run)
     error_budget(run.config)
@@ -114,6 +115,7 @@ def _iteration(run: Run, data: SeedData, k: int, baseline: Path | None) -> GateD
     while True:
         _make(run, data, k)
         measured = evaluation(run, f"M{k}", run.checkpoint(k), folder, baseline)
+        beside(run, f"M{k}", run.checkpoint(k), run.iteration(k))
         enough_scored(run, k, measured, folder)
         if k > 1:
             with attempt(run, k):
@@ -149,12 +151,17 @@ def _note_champion(run: Run) -> None:
 
 
 def _evaluate_baselines(run: Run, data: SeedData) -> Path | None:
-    """Evaluates M0 and the SFT baseline (IFT only); returns the opponent's folder."""
+    """Evaluates M0 and the SFT baseline (IFT only); returns the opponent's folder. Of the two the
+    opponent alone is measured on the benchmarks beside the main one.
+    """
     m0, base = run.m0 / "evaluation", run.sft_baseline / "evaluation"
     if run.opponent == base:
         weights = sft(run, "SFT baseline", data.ift, run.sft_baseline)
         evaluation(run, "SFT baseline", weights, base, None)
+        beside(run, "SFT baseline", weights, run.sft_baseline)
     evaluation(run, "M0", run.base, m0, None if run.opponent == m0 else run.opponent)
+    if run.opponent == m0:
+        beside(run, "M0", run.base, run.m0)
     return run.opponent
 
 

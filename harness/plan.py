@@ -13,6 +13,7 @@ from typing import Any
 from backends.engines.engine import GenerateConfig, Request, Usage
 from backends.prices import Price
 from backends.tokens import as_messages
+from benchmarks.benchmark import Benchmark
 from benchmarks.registry import SeedData
 from harness.attempts import check_changes
 from harness.calling import check_price
@@ -37,6 +38,7 @@ from harness.outside import all_models, outside_models
 from harness.plan_inputs import Absent, Inputs
 from harness.plan_notes import notes_on_hours, notes_on_retries
 from harness.rehearsal import rehearse
+from harness.rows import BASELINES
 from harness.run import Run
 from harness.stages.alarms import check_alarms
 from harness.stages.audit import check_audit
@@ -116,11 +118,8 @@ def plan(inputs: Inputs) -> Plan:
     """
     found, run, data = Plan(), inputs.run, inputs.data
     _check(inputs)
-    gone = rehearse(run.benchmark, run.spec, None, run.config.seed)
-    measured = [
-        ("policy", gone.model, gone.model_config),
-        ("judge", gone.judge, gone.judge_config),
-    ]
+    measured = _measured("evaluation", run.benchmark, run)
+    beside = [one for part, other in run.beside.items() for one in _measured(part, other, run)]
     evaluations = ["M0", *(f"M{k}" for k in range(1, run.config.iterations + 1))]
     if run.config.evaluation.baseline == "sft":
         evaluations.insert(0, "SFT baseline")
@@ -137,14 +136,13 @@ def plan(inputs: Inputs) -> Plan:
         elif model == "SFT baseline" or (model == "M1" and run.config.start == "base"):
             examples = data.ift if model == "SFT baseline" else [*data.ift, *data.eft]
             found.steps.append(_sft_step(run.config, model, examples))
-        for role, requests, config in measured:
-            stage = "evaluation" if role == "policy" else "evaluation, judge"
-            if requests:
-                found.steps.append(_step(run, model, stage, role, requests, config))
-    for role, requests, _ in measured:
-        name = "evaluation" if role == "policy" else "evaluation, judge"
-        if requests:
-            found.prompts.setdefault(name, text_of(requests[0]))
+        # Beside the main benchmark the opponent and the iterations are measured, as in the loop.
+        opponent = BASELINES.get(run.config.evaluation.baseline)
+        also = beside if model == opponent or model not in BASELINES.values() else []
+        for stage, role, requests, config in [*measured, *also]:
+            found.steps.append(_step(run, model, stage, role, requests, config))
+    for stage, _, requests, _ in [*measured, *beside]:
+        found.prompts.setdefault(stage, text_of(requests[0]))
     if not inputs.real:
         found.prompts.clear()
     total = found.total()
@@ -160,13 +158,23 @@ def plan(inputs: Inputs) -> Plan:
     return found
 
 
+def _measured(
+    stage: str, benchmark: Benchmark, run: Run
+) -> list[tuple[str, str, Sequence[Request], GenerateConfig]]:
+    """Stage, role, requests and decoding of each model that a benchmark asks something."""
+    gone = rehearse(benchmark, run.spec, None, run.config.seed)
+    parts = [(stage, "policy", gone.model, gone.model_config),
+             (f"{stage}, judge", "judge", gone.judge, gone.judge_config)]  # fmt: skip
+    return [part for part in parts if part[2]]
+
+
 def _check(inputs: Inputs) -> None:
     """Refuses what the run refuses, as far as it can be told from what is here."""
     run = inputs.run
     for part in all_models(run.config, run.base):
         check_price(run.config.budget, run.prices, part.engine, part.model, part.options)
     if not isinstance(run.benchmark, Absent):
-        check_rules(run.config.gate.rules, run.benchmark, run.opponent is not None)
+        check_rules(run.config.gate.rules, run.benchmark, run.opponent is not None, run.beside)
         check_alarms(run)
         check_audit(run)
     check_counts(run)

@@ -20,7 +20,7 @@ from benchmarks.judge_agreement import JUDGE_METRICS, measure_agreement
 from benchmarks.registry import SeedData, open_benchmark
 from harness.config import RunConfig
 from harness.display import Display
-from harness.run import Run, run_spec
+from harness.run import Run, open_beside, run_spec
 from harness.stages.seed import fresh_seed
 from judges.judging import Judge
 from judges.rankings import RankedPrompt, RankedResponse
@@ -60,11 +60,12 @@ def open_inputs(config: RunConfig, folder: Path, display: Display) -> Inputs:
         notes.append(f"model.base {config.model.base} is not on this machine: its prompts are "
                      "counted without its chat template")  # fmt: skip
     benchmark, noted = _benchmark(config)
+    beside = open_beside(config)
     prices = PriceFile.read(Path(p) if (p := config.budget.prices) else None)
     trainer = open_trainer(config.trainer.name, config.trainer.options)
     run = Run(
         config, folder, display, run_spec(config), benchmark, trainer,
-        base or Path(config.model.base), prices,
+        base or Path(config.model.base), prices, beside,
     )  # fmt: skip
     notes += noted
     missing = absent_files(config.data.options)
@@ -91,6 +92,11 @@ def _without_absent(config: RunConfig) -> tuple[RunConfig, list[str]]:
             f"prompts.path {config.prompts.path} is not read: prompts.count are assumed, as long "
             "as the seed instructions"
         )
+    for name, part in config.evaluation.beside.items():
+        for absent in absent_files(part.options)[:1]:
+            notes.append(f"evaluation.beside.{name}.options.{absent} is not read: its calls and "
+                         "its gate rules are left out here")  # fmt: skip
+            config = _without_part(config, name)
     fit = config.judge.fit
     if absent_files({"judge.fit.data": fit.data}):
         notes.append(f"judge.fit.data {fit.data} is not read: the check's calls are not counted")
@@ -108,6 +114,17 @@ def absent_files(options: Mapping[str, Any]) -> list[str]:
         and ("/" in value or value.endswith(DATA_SUFFIXES))
         and not Path(value).exists()
     ]
+
+
+def _without_part(config: RunConfig, name: str) -> RunConfig:
+    """Without a benchmark beside the main one, and without what is said of its metrics."""
+    tree = config.model_dump()
+    del tree["evaluation"]["beside"][name]
+    mine = f"{name}."
+    tree["gate"]["rules"] = [r for r in tree["gate"]["rules"] if not r["metric"].startswith(mine)]
+    suite = tree["alarms"]["safety_suite"]
+    tree["alarms"]["safety_suite"] = [metric for metric in suite if not metric.startswith(mine)]
+    return RunConfig.model_validate(tree)
 
 
 def _examples(options: Mapping[str, Any]) -> list[Example]:

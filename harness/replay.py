@@ -9,10 +9,11 @@ from pathlib import Path
 from harness.alarms.measuring import FILE as ALARMS
 from harness.attempts import attempt_folder, attempt_number
 from harness.config import RunConfig
-from harness.deciding import decided, next_settings, what_follows
+from harness.deciding import decided, input_folders, next_settings, what_follows
 from harness.lineage import GATE, champion_before
 from harness.recipe import load_recipe
 from harness.replay_audit import audit_again
+from harness.stages.beside import BESIDE
 from harness.stages.gate import describe
 from results.errors import SrlmError, UsageError
 from results.files import file_sha256, read_model
@@ -113,9 +114,12 @@ def _changed(folder: Path, place: Path, stored: GateDecision) -> str | None:
     """The first input that is not what the decision was made from, in words."""
     if stored.inputs is None:
         return None
-    sides = {"": place, "candidate": place / stored.inputs.candidate}
+    parts = [side.rpartition("/")[2] for name in stored.inputs.sha256
+             if BESIDE in (side := name.rpartition("/")[0])]  # fmt: skip
+    sides = {"": place, **input_folders("candidate", place, parts)}
     if stored.inputs.incumbent is not None:
-        sides["incumbent"] = folder / stored.inputs.incumbent
+        theirs = (folder / stored.inputs.incumbent).parent
+        sides |= input_folders("incumbent", theirs, parts)
     for name, was in stored.inputs.sha256.items():
         side, _, file = name.rpartition("/")
         path = sides[side] / file

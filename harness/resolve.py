@@ -40,6 +40,10 @@ def resolve(config: RunConfig) -> RunConfig:
     tree["evaluation"]["options"] = complete_options(
         "benchmark", evaluation.benchmark, BENCHMARKS.load(evaluation.benchmark), evaluation.options
     )
+    for name, beside in evaluation.beside.items():
+        of = beside.benchmark or name
+        options = complete_options("benchmark", of, BENCHMARKS.load(of), beside.options)
+        tree["evaluation"]["beside"][name] = {"benchmark": of, "options": options}
     tree["sft"]["settings"] = trainer.check("sft", config.sft.settings)
     tree["dpo"]["settings"] = trainer.check("dpo", config.dpo.settings)
     return RunConfig.model_validate(tree)

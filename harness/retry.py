@@ -25,6 +25,7 @@ from harness.failed_calls import (
 )
 from harness.lineage import GATE
 from harness.run import Run, StopRun
+from harness.stages.beside import beside, beside_folders
 from harness.stages.bootstrap import ANSWERS
 from harness.stages.candidates import candidates
 from harness.stages.eft import JUDGMENTS, REPORT, eft, eft_spec
@@ -157,14 +158,19 @@ def _step(run: Run, k: int, folder: Path) -> Retried:
 
 
 def _evaluation(run: Run, k: int, folder: Path) -> Retried:
-    """The answers that a benchmark asked for, and its judgments."""
-    unscored = unscored_judgments(folder)
-    failed = {path: found for path, found in failed_calls(folder).items() if path not in unscored}
+    """The answers that the benchmarks asked for, and their judgments."""
+    unscored: dict[Path, list[Line]] = {}
+    failed: dict[Path, list[Line]] = {}
+    for place in (folder, *beside_folders(folder.parent).values()):
+        more, calls = unscored_judgments(place), failed_calls(place)
+        unscored |= more
+        failed |= {path: found for path, found in calls.items() if path not in more}
     again = sum(map(len, [*failed.values(), *unscored.values()]))
     if not again:
         return Retried(None, 0, 0)
     stale = [folder.parent / name for name in CONCLUSIONS]
-    for path in (*stale, *(folder / name for name in OUTCOMES)):
+    places = dict.fromkeys(path.parent for path in (*failed, *unscored))
+    for path in (*stale, *(place / name for place in places for name in OUTCOMES)):
         path.unlink(missing_ok=True)
     for path, lines in unscored.items():
         _ask_otherwise(path, lines, run.spec.draws)
@@ -172,6 +178,7 @@ def _evaluation(run: Run, k: int, folder: Path) -> Retried:
     for path in failed:
         reopen(path, lambda line: line.get("finish_reason") != "error")
     evaluation(run, f"M{k}", run.checkpoint(k), folder, run.opponent)
+    beside(run, f"M{k}", run.checkpoint(k), folder.parent)
     left = sum(len(failed_lines(path)) for path in failed)
     left += sum(len(unscored_lines(path)) for path in unscored)
     return Retried(f"M{k} evaluation", again, left)

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.attempts import attempt_folder, attempt_number, begun
+from harness.deciding import EVALUATION
 from harness.head_to_head.report import REPORT, read_report
 from harness.lineage import GATE, promoted
+from harness.stages.beside import beside_folders
+from harness.stages.evaluation import METRICS
 from results.errors import UsageError, did_you_mean
 from results.figures import GROUPS
 from results.files import read_json, read_model
@@ -43,16 +46,19 @@ def run_rows(folder: Path) -> list[dict[str, Any]]:
     stand before the last one. ``champion`` marks the run's result.
     """
     rows: list[dict[str, Any]] = []
+    beside: list[dict[str, Any]] = []  # of further benchmarks: their tables come after the main one
     header = read_json(folder / "manifest.json")
     spent, start = spent_by(header), header.get("config", {}).get("start", "base")
     for model, iteration, place in _attempts_too(folder):
         gate = place / GATE
         decision = read_model(gate, GateDecision) if gate.is_file() else None
-        if (place / "evaluation" / "metrics.json").is_file():
-            rows.append(_row(folder.name, model, iteration, place, decision))
+        if (place / EVALUATION / METRICS).is_file():
+            rows.append(_row(folder.name, model, iteration, place / EVALUATION, decision))
             if iteration == 1 and start != "base":
                 what = "the base model" if start == "chat" else start
                 rows[-1].setdefault("note", f"{what} as it is, not trained in this run")
+            more = beside_folders(place).values()
+            beside += [_row(folder.name, model, iteration, other, decision) for other in more]
         elif decision is not None and rows:
             note = decision.rules[-1].reason
             stopped: dict[str, Any] = {
@@ -64,6 +70,7 @@ def run_rows(folder: Path) -> list[dict[str, Any]]:
                 "note": note,
             }
             rows.append({**rows[-1], **stopped, "gate": decision.decision})
+    rows += sorted(beside, key=lambda row: str(row["benchmark"]))
     best = promoted(folder)
     for row in rows:
         row["champion"] = best is not None and row["model"] == f"M{best}"
@@ -209,7 +216,7 @@ def print_rows(rows: list[dict[str, Any]], form: str) -> None:
 def _row(
     run: str, model: str, iteration: int | None, place: Path, decision: GateDecision | None
 ) -> dict[str, Any]:
-    row = {**_figures(place / "evaluation"), "model": model, "run": run, "iteration": iteration}
+    row = {**_figures(place), "model": model, "run": run, "iteration": iteration}
     stopped = decision is not None and decision.decision == "stop"
     note = {"note": decision.rules[-1].reason} if decision is not None and stopped else {}
     if decision is not None and decision.waived_by is not None:

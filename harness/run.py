@@ -65,6 +65,7 @@ class Run:
     trainer: Trainer
     base: Path
     prices: PriceFile = field(default_factory=lambda: PriceFile.read(None))
+    beside: dict[str, Benchmark] = field(default_factory=dict)
     _engines: dict[str, tuple[tuple[str, str], Engine]] = field(default_factory=dict)
 
     @classmethod
@@ -88,6 +89,7 @@ class Run:
             open_trainer(config.trainer.name, config.trainer.options),
             base,
             prices,
+            open_beside(config),
         )
 
     @cached_property
@@ -95,6 +97,15 @@ class Run:
         """The calls finished so far; the file is made at the first call, not before."""
         path = self.folder / "calls.sqlite"
         return CallCache(path, records=self.folder, notice=self.display.note)
+
+    @property
+    def benchmarks(self) -> list[Benchmark]:
+        """The main one, then those beside it."""
+        return [self.benchmark, *self.beside.values()]
+
+    def held_out(self, text: str) -> bool:
+        """Whether an instruction belongs to some evaluation and may never be trained on."""
+        return any(benchmark.held_out(text) for benchmark in self.benchmarks)
 
     def iteration(self, k: int) -> Path:
         """The folder of iteration ``k`` (1 = SFT)."""
@@ -258,6 +269,14 @@ class Run:
         self.release()
         if "cache" in self.__dict__:
             self.cache.close()
+
+
+def open_beside(config: RunConfig) -> dict[str, Benchmark]:
+    """The benchmarks beside the main one, by the name that their metrics begin with."""
+    return {
+        name: open_benchmark(part.benchmark or name, part.options)
+        for name, part in config.evaluation.beside.items()
+    }
 
 
 def start_folder(start: str) -> Path:

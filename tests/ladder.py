@@ -102,6 +102,24 @@ class Benchmark:
         return Evaluation(n=20, judge=None, metrics=metrics, values=values, data="ladder")
 
 
+class Kept(Benchmark):
+    """What models forget: each step up loses some of it."""
+
+    name = "kept"
+
+    def metrics(self, baseline):
+        return ["kept"]
+
+    def evaluate(self, model, judge, baseline, folder, seed):
+        x = getattr(model.engine, "x", 0.0)
+        CALLS.append(f"kept {x}")
+        values = [
+            Value(prompt_id=str(i), metric="kept", cluster=str(i), num=i >= x) for i in range(20)
+        ]
+        metrics = {"kept": ratio_metric("kept", values, 20, "kept")}
+        return Evaluation(n=20, judge=None, metrics=metrics, values=values, data="kept")
+
+
 class Verified(Benchmark):
     """Says of every pair that both answers are as good: no audit passes on that."""
 

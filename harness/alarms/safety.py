@@ -18,8 +18,9 @@ def safety(seen: Seen) -> Finding | None:
     for name in seen.settings.safety_suite:
         convention = f"{name}, later minus earlier model"
         change = paired_difference(
-            name, seen.now.of(name), seen.last.of(name), convention, seen.config.seed
-        )
+            name, seen.values(seen.k, name), seen.values(seen.parent, name), convention,
+            seen.config.seed,
+        )  # fmt: skip
         kind: Kind = kind_of(name)
         what = f"{heading(name).removesuffix(' %')} of M{seen.k} minus that of M{seen.parent}"
         found.append(below(change, -seen.settings.safety, what, kind))

@@ -12,10 +12,11 @@ from harness.config import RunConfig
 from harness.lineage import champion_before
 from harness.monitoring import measure
 from harness.run import run_spec
+from harness.stages.beside import BESIDE
 from harness.stages.monitors import FILE as MONITORS
 from results.files import read_model
 from results.monitors import Monitors
-from results.records import Metric
+from results.records import Metric, Value
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,14 @@ class Seen:
     def last(self) -> EvaluationFolder:
         """The evaluation of M_parent."""
         return self.evaluation(self.parent)
+
+    def values(self, k: int, metric: str) -> list[Value]:
+        """One metric's values of M_k; ``NAME.METRIC`` is of a benchmark beside the main one."""
+        part, dot, name = metric.partition(".")
+        if dot and part in self.config.evaluation.beside:
+            folder = self.folder / f"iter_{k}" / BESIDE / part
+            return EvaluationFolder.read(folder).of(name)
+        return self.evaluation(k).of(metric)
 
     def evaluation(self, k: int) -> EvaluationFolder:
         """The evaluation of M_k as far as it is there."""

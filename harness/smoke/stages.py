@@ -20,6 +20,7 @@ from harness.smoke.scale import batch_tried, fewer, mark, shrink
 from harness.smoke.walk import SKIPPED, K, Stage, Walk
 from harness.stages.audit import PairAudit, audit
 from harness.stages.audit_labels import RESULT
+from harness.stages.beside import beside
 from harness.stages.candidates import candidates
 from harness.stages.eft import eft, mend
 from harness.stages.evaluation import evaluation
@@ -75,6 +76,9 @@ def _inputs(walk: Walk) -> str:
     # Counted from what has been opened: a plan alone fetches nothing, and assumes the rest.
     walk.plan = plan(Inputs(replace(run, config=walk.full), walk.data))
     run.benchmark, benchmark = shrink(run.benchmark)
+    for name, other in run.beside.items():
+        run.beside[name], said = shrink(other)
+        benchmark = f"{benchmark}, {said}"
     walk.cut = fewer(walk.data, run.config)
     walk.eft = walk.cut.eft
     claim(run.folder, run.config, input_hashes(run, walk.cut), FREE)
@@ -140,18 +144,22 @@ def _trained(walk: Walk) -> str:
 def _evaluate_baseline(walk: Walk) -> str:
     base = walk.run.sft_baseline
     evaluation(walk.run, "SFT baseline", base / "checkpoint", base / "evaluation", None)
+    beside(walk.run, "SFT baseline", base / "checkpoint", base)
     return "scores of few prompts: no result"
 
 
 def _evaluate_m0(walk: Walk) -> str:
     run, folder = walk.run, walk.run.m0 / "evaluation"
     evaluation(run, "M0", run.base, folder, None if run.opponent == folder else run.opponent)
+    if run.opponent == folder:
+        beside(run, "M0", run.base, run.m0)
     return "scores of few prompts: no result"
 
 
 def _evaluate(walk: Walk, k: int) -> str:
     run, folder = walk.run, walk.run.iteration(k) / "evaluation"
     measured = evaluation(run, f"M{k}", run.checkpoint(k), folder, run.opponent)
+    beside(run, f"M{k}", run.checkpoint(k), run.iteration(k))
     try:
         enough_scored(run, k, measured, folder)
     except StopRun as stop:

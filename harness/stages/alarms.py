@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks.benchmark import named_metrics
 from harness.alarms.measuring import FILE, look, statements
 from harness.alarms.seen import Seen
 from harness.alarms.table import AFTER, BEFORE
@@ -23,12 +24,13 @@ def check_alarms(run: Run) -> None:
     Raises:
         UsageError: names the metric, and the nearest one.
     """
-    known = run.benchmark.metrics(run.config.evaluation.baseline != "none")
+    known = named_metrics(run.benchmark, run.config.evaluation.baseline != "none", run.beside)
     for name in run.config.alarms.safety_suite:
         if name not in known:
             raise UsageError(
                 f"alarms.safety_suite: metric {name!r} is not one of benchmark "
-                f"{run.benchmark.name!r}{did_you_mean(name, known)} (it has {', '.join(known)})"
+                f"{run.benchmark.name!r} or beside it{did_you_mean(name, known)} "
+                f"(it has {', '.join(known)})"
             )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.benchmark import Benchmark
+from benchmarks.benchmark import Benchmark, named_metrics
 from harness.attempts import attempt_number, settings_of
 from harness.config import RunConfig
 from harness.deciding import decided
@@ -34,26 +34,38 @@ def gate(run: Run, k: int, champion: int | None) -> GateDecision:
     return decision
 
 
-def check_rules(rules: Sequence[Rule], benchmark: Benchmark, baseline: bool) -> None:
-    """Refuses a rule that could never pass, because the benchmark does not measure its metric.
+def check_rules(
+    rules: Sequence[Rule],
+    benchmark: Benchmark,
+    baseline: bool,
+    beside: Mapping[str, Benchmark] | None = None,
+) -> None:
+    """Refuses a rule that could never pass, because no benchmark of the run measures its metric.
 
     Args:
         rules: of the run.
         benchmark: the run's.
         baseline: whether there is an opponent for a win rate.
+        beside: the benchmarks beside it, by the name that their metrics begin with.
 
     Raises:
         UsageError: names the rule, and the nearest metric.
     """
-    known = benchmark.metrics(baseline)
+    beside = beside or {}
+    known = named_metrics(benchmark, baseline, beside)
     for place, rule in enumerate(rules, 1):
         if rule.metric in known:
             continue
-        if not baseline and rule.metric in benchmark.metrics(True):
+        part = rule.metric.partition(".")[0]
+        of = beside.get(part, benchmark)
+        ours = [name for name in known if (part in beside) == name.startswith(f"{part}.")]
+        if not baseline and rule.metric in named_metrics(benchmark, True, beside):
             mend = "needs a baseline, and evaluation.baseline is 'none'; set it to sft or m0"
         else:
             meant = did_you_mean(rule.metric, known)
-            mend = f"is not one of benchmark {benchmark.name!r}{meant} (it has {', '.join(known)})"
+            mend = f"is not one of benchmark {of.name!r}{meant} (it has {', '.join(ours)})"
+            if part != rule.metric and part not in beside:
+                mend += f", and evaluation.beside has no {part!r}"
         raise UsageError(f"gate rule {place} ({rule.rule}): metric {rule.metric!r} {mend}")
 
 

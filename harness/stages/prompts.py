@@ -144,7 +144,7 @@ def _written_filters(run: Run, k: int, seeds: Sequence[str], earlier: Sequence[P
 
 def _shared_checks(run: Run) -> list[Check]:
     """What a prompt may not be whoever wrote it."""
-    checks = [held_out(run.benchmark.held_out)]
+    checks = [held_out(run.held_out)]
     index, language = contamination(run), run.config.prompts.filters.language
     if index is not None:
         checks.append(contaminated(index))

@@ -111,7 +111,7 @@ def _pool(ranked: Sequence[RankedPrompt]) -> list[RankedPrompt]:
 
 def _refuse_leaks(run: Run, kind: str, items: Sequence[Example | RankedPrompt]) -> None:
     asked = [(item.id, text) for item in items if (text := _asked(item)) is not None]
-    leaks = [name for name, text in asked if run.benchmark.held_out(bare_text(text))]
+    leaks = [name for name, text in asked if run.held_out(bare_text(text))]
     if leaks:
         raise UsageError(
             f"data.source {run.config.data.source}: {len(leaks)} {kind} prompts are held out for "

@@ -44,7 +44,7 @@ def opened(folder: Path) -> tuple[Run, io.StringIO]:
         folder=folder, config=config, spec=run_spec(config),
         display=Display(Console(file=said, width=400)),
         iteration=lambda k: folder / f"iter_{k}",
-        benchmark=open_benchmark(config.evaluation.benchmark, config.evaluation.options),
+        benchmark=open_benchmark(config.evaluation.benchmark, config.evaluation.options), beside={},
     )  # fmt: skip
     return run, said  # type: ignore[return-value]
 
