@@ -35,7 +35,8 @@ def decided(config: RunConfig, folder: Path, k: int, n: int, place: Path,
     rules = config.gate.rules if budget is None else budget.rules(config.gate.rules, k)
     ours, theirs = place / EVALUATION, None if champion is None else _evaluation(champion)
     incumbent = None if theirs is None else Measured.read(folder / theirs)
-    found = decide(rules, Measured.read(ours), incumbent, config.seed)
+    proven = budget is not None
+    found = decide(rules, Measured.read(ours), incumbent, config.seed, proven)
     sides = {"candidate": ours} | ({} if theirs is None else {"incumbent": folder / theirs})
     inputs = GateInputs(
         candidate=EVALUATION,

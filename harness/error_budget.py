@@ -4,11 +4,10 @@ Alpha spending in its plainest form. The total is shared equally among the itera
 promote wrongly: M2 to the last one, and M1 where a rule of it needs no champion. An iteration's
 share is shared equally among its attempts, the first and its retries; M1 has one. The union bound
 then holds for all decisions of the run together, whatever their dependence and whichever of them
-are made, as far as a rule's interval keeps its own share: the bootstrap's is too short where values
-are nearly all alike or few (docs/gate-policies.md has the figures). The rules of one gate need no
-further split: all must pass, so that it promotes wrongly only where the one rule that is not true
-passes (the intersection-union test: Berger 1982, Multiparameter hypothesis testing and acceptance
-sampling, Technometrics 24, 295-300).
+are made: a rule that passes on proof alone is decided by bounds that keep their share whatever the
+values are (``results.proven``). The rules of one gate need no further split: all must pass, so that
+it promotes wrongly only where the one rule that is not true passes (the intersection-union test:
+Berger 1982, Multiparameter hypothesis testing and acceptance sampling, Technometrics 24, 295-300).
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from dataclasses import dataclass
 
 from harness.config import RunConfig
 from harness.gate_config import Rule
-from harness.gates import FINEST
 from results.errors import UsageError
 from results.gate_records import AlphaSpent
 
@@ -69,7 +67,7 @@ def error_budget(config: RunConfig) -> ErrorBudget | None:
     """The budget of a run; null where ``gate.alpha`` is not set.
 
     Raises:
-        UsageError: a share is smaller than the intervals can resolve, or nothing is decided.
+        UsageError: nothing can be promoted wrongly.
     """
     gate = config.gate
     if gate.alpha is None:
@@ -81,12 +79,4 @@ def error_budget(config: RunConfig) -> ErrorBudget | None:
             "gate.alpha: with iterations: 1 there is no champion to be better than and no rule min "
             "or max: nothing can be promoted wrongly; leave it out"
         )
-    budget = ErrorBudget(gate.alpha, iterations, 1 + gate.retries, first)
-    share = budget.share(2) if config.iterations > 1 else budget.share(1)
-    if share < FINEST:
-        raise UsageError(
-            f"gate.alpha {gate.alpha:g} among {iterations} iterations of {1 + gate.retries} "
-            f"attempts is {share:.2g} for each, and the bootstrap resolves {FINEST:g}; raise it, "
-            "or lower iterations or gate.retries"
-        )
-    return budget
+    return ErrorBudget(gate.alpha, iterations, 1 + gate.retries, first)

@@ -10,7 +10,8 @@ from pathlib import Path
 from harness.gate_config import Rule
 from results.errors import SrlmError, UsageError
 from results.files import read_model
-from results.records import Evaluated, GateDecision, Metric, Outcome, RuleResult, Value
+from results.proven import proven_difference, proven_ratio, unfit
+from results.records import Bounds, Evaluated, GateDecision, Metric, Outcome, RuleResult, Value
 from results.stats import paired_difference, ratio_metric
 from results.store import RecordFile
 
@@ -36,11 +37,19 @@ class Measured:
 
 
 def decide(rules: Sequence[Rule], candidate: Measured, incumbent: Measured | None,
-           seed: int) -> GateDecision:  # fmt: skip
-    """Promotes when every rule passes, holds otherwise. ``incumbent`` null: there is no champion
-    yet, and rules about a difference to it pass.
+           seed: int, proven: bool = False) -> GateDecision:  # fmt: skip
+    """Promotes when every rule passes, holds otherwise.
+
+    Args:
+        rules: all of which must pass.
+        candidate: the model that is decided on.
+        incumbent: the champion; null: there is none yet, and rules about a difference to it pass.
+        seed: of the bootstrap.
+        proven: whether a rule that passes on proof alone is decided by bounds that keep their alpha
+            whatever the values are (``results.proven``), not by the bootstrap. Metrics that have no
+            such bounds say so in the rule's ``reason``.
     """
-    return verdict([_apply(rule, candidate, incumbent, seed) for rule in rules])
+    return verdict([_apply(rule, candidate, incumbent, seed, proven) for rule in rules])
 
 
 def verdict(results: Sequence[RuleResult]) -> GateDecision:
@@ -91,7 +100,6 @@ CONDITIONS: dict[str, Condition] = {
 }
 MOST_ROUNDS = 200_000  # seconds a rule
 MOST_PROMPTS = 10_000_000  # more would settle nothing for anybody
-FINEST = 20 / MOST_ROUNDS  # the smallest alpha that a bootstrap of so many rounds resolves
 
 
 def rounds_for(alpha: float) -> int:
@@ -113,25 +121,27 @@ def settles_at(value: float, low: float, high: float, threshold: float, n: int) 
     return math.ceil(n * (half / distance) ** 2)
 
 
-def _apply(rule: Rule, candidate: Measured, incumbent: Measured | None, seed: int) -> RuleResult:
+def _apply(
+    rule: Rule, candidate: Measured, incumbent: Measured | None, seed: int, proven: bool
+) -> RuleResult:
     condition = CONDITIONS[rule.rule]
     ours = candidate.values.get(rule.metric, [])
     if rule.paired and incumbent is None and ours:
         return _result(rule, None, "passed", "no champion yet: nothing to compare with")
-    confidence, rounds = 1 - rule.alpha, rounds_for(rule.alpha)
+    theirs = None
     if rule.paired and incumbent is not None:
         theirs = incumbent.values.get(rule.metric, [])
-        metric = paired_difference(rule.metric, ours, theirs, seed=seed, rounds=rounds,
-                                   confidence=confidence)  # fmt: skip
-    else:
-        metric = ratio_metric(rule.metric, ours, len(ours), "", seed, rounds, confidence)
+    why_not = unfit(ours, theirs) if proven and rule.proves else None
+    by: Bounds = "betting" if proven and rule.proves and not why_not else "bootstrap"
+    metric = _measure(rule, ours, theirs, by, seed)
+    if theirs is None:
         n, of = candidate.coverage.get(rule.metric, (metric.n, metric.of))
         metric = metric.model_copy(update={"n": n, "of": of})
     needs = condition.words.format(t=rule.threshold, m=-rule.threshold + 0.0)
     if metric.value is None or metric.low is None or metric.high is None:
         because = f" ({metric.reason})" if metric.reason else ""
         why = f"{rule.metric} has no value with an interval{because}, needs {needs} ({rule.rule})"
-        return _result(rule, metric, "inconclusive", why)
+        return _result(rule, metric, "inconclusive", why, by)
     outcome = condition.outcome(metric.low, metric.high, rule.threshold)
     border = -rule.threshold if rule.rule == "no_regression" else rule.threshold
     enough = (
@@ -151,11 +161,33 @@ def _apply(rule: Rule, candidate: Measured, incumbent: Measured | None, seed: in
         "inconclusive": "; inconclusive"
         + ("" if enough is None else f", about {enough} prompts would settle it"),
     }[outcome]
-    return _result(rule, metric, outcome, f"{seen}, {rule.rule} needs {needs}{said}", enough)
+    unproven = f"; by bootstrap, which is approximate: {why_not}" if why_not else ""
+    reason = f"{seen}, {rule.rule} needs {needs}{said}{unproven}"
+    return _result(rule, metric, outcome, reason, by, enough)
+
+
+def _measure(
+    rule: Rule, ours: Sequence[Value], theirs: Sequence[Value] | None, by: Bounds, seed: int
+) -> Metric:
+    if by == "betting":
+        if theirs is None:
+            return proven_ratio(rule.metric, ours, len(ours), rule.alpha)
+        return proven_difference(rule.metric, ours, theirs, rule.alpha)
+    confidence, rounds = 1 - rule.alpha, rounds_for(rule.alpha)
+    if theirs is None:
+        return ratio_metric(rule.metric, ours, len(ours), "", seed, rounds, confidence)
+    return paired_difference(
+        rule.metric, ours, theirs, seed=seed, rounds=rounds, confidence=confidence
+    )
 
 
 def _result(
-    rule: Rule, metric: Metric | None, outcome: Outcome, reason: str, enough: int | None = None
+    rule: Rule,
+    metric: Metric | None,
+    outcome: Outcome,
+    reason: str,
+    by: Bounds | None = None,
+    enough: int | None = None,
 ) -> RuleResult:
     return RuleResult(
         rule=rule.rule,
@@ -170,4 +202,5 @@ def _result(
         reason=reason,
         outcome=outcome,
         settles_at=enough,
+        bounds=by,
     )

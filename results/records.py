@@ -262,6 +262,8 @@ class Evaluated(BaseModel):
     unscored: Unscored
 
 
+# How the bounds of a figure were found: results.stats, results.proven.
+Bounds = Literal["bootstrap", "betting"]
 # What a gate rule says of what it saw.
 Outcome = Literal["passed", "failed", "inconclusive"]
 
@@ -273,7 +275,8 @@ class RuleResult(BaseModel):
     open on which side of the threshold the value lies (null: a record from before there were
     outcomes). ``sequential``: values were read until the decision was certain, so the figures are
     not those of all prompts. ``settles_at``: about how many prompts would settle it, were the value
-    what it seems; null when unknown.
+    what it seems; null when unknown. ``bounds``: how ``low`` and ``high`` were found where all
+    prompts were read (null: otherwise, or an older record).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -290,6 +293,7 @@ class RuleResult(BaseModel):
     outcome: Outcome | None = None
     sequential: bool = False
     settles_at: int | None = None
+    bounds: Bounds | None = None
 
 
 class GateDecision(BaseModel):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ Statistic = Callable[[Array], Array]
 Ends = tuple[float | None, float | None]  # low and high
 CHUNK_CELLS = 4_000_000  # weights in memory at a time: 32 MB as integers, 32 MB more as floats
 NO_INTERVAL = "fewer than two different prompts have a usable value"
+NO_PAIR = "no prompt has a value on both sides"
 MANY_CLUSTERS = 5_000  # above it the weights are drawn in a way that is ten times as fast
 
 
@@ -54,8 +56,8 @@ def ratio_metric(
         SrlmError: a value is NaN or infinite.
     """
     rows = sorted(values, key=lambda v: (v.cluster, v.prompt_id, v.num, v.den))
-    totals = _cluster_totals([v.cluster for v in rows], [_cells(name, v) for v in rows], 2)
-    value = _ratio(rows)
+    totals = _cluster_totals([v.cluster for v in rows], [cells(name, v) for v in rows], 2)
+    value = ratio(rows)
     low, high = (
         (None, None)
         if value is None
@@ -67,10 +69,10 @@ def ratio_metric(
         low=low,
         high=high,
         confidence=confidence,
-        n=len(rows),
+        n=len(values),
         of=of,
         convention=convention,
-        reason=_why_null(value, low, rows, missing or f"none of {of} has a value"),
+        reason=why_null(value, low, values, missing or f"none of {of} has a value"),
     )
 
 
@@ -92,6 +94,48 @@ def paired_difference(
         SrlmError: a value is NaN or infinite, a side has two values for one prompt, or the two
             sides put a prompt in different clusters (then its id does not name one prompt).
     """
+    pairs = paired(name, candidate, incumbent)
+    low = high = None
+    if pairs.value is not None:
+        low, high = interval(
+            _cluster_totals(pairs.clusters, pairs.cells, 4),
+            lambda s: divide(s[:, 0], s[:, 1]) - divide(s[:, 2], s[:, 3]),
+            pairs.value,
+            seed,
+            rounds,
+            confidence,
+        )
+    return Metric(
+        name=name,
+        value=pairs.value,
+        low=low,
+        high=high,
+        confidence=confidence,
+        n=len(pairs.cells),
+        of=pairs.of,
+        convention=convention,
+        reason=why_null(pairs.value, low, pairs.cells, NO_PAIR),
+    )
+
+
+class Paired(NamedTuple):
+    """Two models' values of one metric on the prompts that both have.
+
+    Attributes:
+        cells: of each such prompt: the candidate's num and den, the incumbent's num and den.
+        clusters: of each of them.
+        value: the candidate's ratio minus the incumbent's; null when one of them is undefined.
+        of: prompts of either side.
+    """
+
+    cells: list[tuple[float, ...]]
+    clusters: list[str]
+    value: float | None
+    of: int
+
+
+def paired(name: str, candidate: Sequence[Value], incumbent: Sequence[Value]) -> Paired:
+    """Pairs the values of two models by prompt; raises as ``paired_difference``."""
     ours, theirs = _by_prompt(name, candidate), _by_prompt(name, incumbent)
     shared = sorted(ours.keys() & theirs.keys(), key=lambda key: (ours[key].cluster, key))
     for key in shared:
@@ -101,34 +145,11 @@ def paired_difference(
                 f"candidate and {theirs[key].cluster!r} of the incumbent, expected one prompt; "
                 "evaluate both on the same data"
             )
-    totals = _cluster_totals(
-        [ours[key].cluster for key in shared],
-        [_cells(name, ours[key]) + _cells(name, theirs[key]) for key in shared],
-        4,
-    )
-    after, before = _ratio([ours[key] for key in shared]), _ratio([theirs[key] for key in shared])
-    value = low = high = None
-    if after is not None and before is not None:
-        value = after - before
-        low, high = interval(
-            totals,
-            lambda s: divide(s[:, 0], s[:, 1]) - divide(s[:, 2], s[:, 3]),
-            value,
-            seed,
-            rounds,
-            confidence,
-        )
-    return Metric(
-        name=name,
-        value=value,
-        low=low,
-        high=high,
-        confidence=confidence,
-        n=len(shared),
-        of=len(ours.keys() | theirs.keys()),
-        convention=convention,
-        reason=_why_null(value, low, shared, "no prompt has a value on both sides"),
-    )
+    rows = [cells(name, ours[key]) + cells(name, theirs[key]) for key in shared]
+    after, before = ratio([ours[key] for key in shared]), ratio([theirs[key] for key in shared])
+    value = None if after is None or before is None else after - before
+    clusters = [ours[key].cluster for key in shared]
+    return Paired(rows, clusters, value, len(ours.keys() | theirs.keys()))
 
 
 def interval(
@@ -215,7 +236,12 @@ def cluster_weights(clusters: int, rounds: int, seed: int) -> Iterator[Array]:
         yield drawn
 
 
-def _cells(name: str, value: Value) -> tuple[float, ...]:
+def cells(name: str, value: Value) -> tuple[float, ...]:
+    """Returns the value's num and den.
+
+    Raises:
+        SrlmError: one of them is NaN or infinite.
+    """
     if not (math.isfinite(value.num) and math.isfinite(value.den)):
         raise SrlmError(
             f"metric {name}: prompt {value.prompt_id!r} has {value.num} / {value.den}, "
@@ -233,13 +259,13 @@ def _cluster_totals(clusters: list[str], cells: list[tuple[float, ...]], width: 
     return totals
 
 
-def _ratio(values: Sequence[Value]) -> float | None:
+def ratio(values: Sequence[Value]) -> float | None:
     """Returns sum(num) / sum(den), None when undefined; exact sums, so in any order."""
     den = math.fsum(v.den for v in values)
     return math.fsum(v.num for v in values) / den if den != 0 else None
 
 
-def _why_null(
+def why_null(
     value: float | None, low: float | None, used: Sequence[object], missing: str
 ) -> str | None:
     """Why a figure or its interval is null, in words; null when neither is."""

@@ -2,9 +2,10 @@
 
 ``python -m tests.proofs.null_runs [--runs 10000]``. Ten self-reward steps of four attempts each, on
 100 prompts with a yes or a no; every decision is that of ``harness.gates.decide`` under the run's
-error budget, and once more with each rule at its own alpha of 0.05, as before there were budgets.
-Equal counts give equal decisions, so each is computed once. Half right is where a bootstrap is at
-its best; where few prompts tell two models apart, or nearly all are right, its tail says little.
+error budget; once more with each rule at its own alpha of 0.05, as before there were budgets; and
+the budget once more with bootstrap intervals. Equal counts give equal decisions, so each is
+computed once. Half right is where a bootstrap is at its best; where few prompts tell two models
+apart, or nearly all are right, its tail says little.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def at_least(threshold: float) -> Rule:
 
 
 @cache
-def promotes(rules: tuple[Rule, ...], base: int, won: int, lost: int) -> bool:
+def promotes(rules: tuple[Rule, ...], base: int, won: int, lost: int, proven: bool) -> bool:
     """The gate's decision where the champion is right on ``base`` prompts, and the candidate wins
     and loses so many of them: it is right on ``base + won - lost``.
     """
@@ -52,7 +53,7 @@ def promotes(rules: tuple[Rule, ...], base: int, won: int, lost: int) -> bool:
     neither = PROMPTS - won - lost - both
     theirs = [0] * won + [1] * lost + [1] * both + [0] * neither
     ours = [1] * won + [0] * lost + [1] * both + [0] * neither
-    return decide(rules, measured(ours), measured(theirs), 0).decision == "promote"
+    return decide(rules, measured(ours), measured(theirs), 0, proven).decision == "promote"
 
 
 def fresh(apart: float) -> Draw:
@@ -96,13 +97,13 @@ def config(rules: list[Rule]) -> RunConfig:
 
 
 def any_promotion(
-    rules: list[Rule], base: int, draw: Draw, runs: int, budget: ErrorBudget | None
+    rules: list[Rule], base: int, draw: Draw, runs: int, budget: ErrorBudget | None, proven: bool
 ) -> float:
     """The share of runs with at least one promotion, all of which are wrong."""
     counts = draw(np.random.default_rng(1), runs)
     applied = tuple(rules if budget is None else budget.rules(rules, 2))
     kinds, where = np.unique(counts.reshape(-1, 2), axis=0, return_inverse=True)
-    wrong = np.array([promotes(applied, base, int(won), int(lost)) for won, lost in kinds])
+    wrong = np.array([promotes(applied, base, int(w), int(n), proven) for w, n in kinds])
     return float(wrong[where.reshape(counts.shape[:-1])].any(axis=(1, 2)).mean())
 
 
@@ -120,13 +121,20 @@ def main() -> int:
            alone(base)) for base in (half, 90, 97)),
     ]  # fmt: skip
     print(f"{runs} null runs: {STEPS} steps, {RETRIES} retries each, {PROMPTS} prompts")
-    print("| rules | share of an attempt | with gate.alpha 0.05 | without |\n|-|-|-|-|")
+    print("| rules | share of an attempt | with gate.alpha 0.05 | by bootstrap | without |\n"
+          "|-|-|-|-|-|")  # fmt: skip
     kept = True
     for name, rules, base, draw in cases:
         budget = error_budget(config(rules))
-        with_it, without = (any_promotion(rules, base, draw, runs, b) for b in (budget, None))
+        with_it, by_bootstrap, without = (
+            any_promotion(rules, base, draw, runs, of, proven)
+            for of, proven in ((budget, True), (budget, False), (None, False))
+        )
         share = budget.share(2) if budget else 0.0
-        print(f"| {name} | {share:.5f} | {with_it:.4f} | {without:.3f} |", flush=True)
+        print(
+            f"| {name} | {share:.5f} | {with_it:.4f} | {by_bootstrap:.3f} | {without:.3f} |",
+            flush=True,
+        )
         kept = kept and with_it <= ALPHA
     return 0 if kept else 1
 

@@ -185,6 +185,30 @@ def test_reasons_name_the_negative_threshold() -> None:
     assert "high of the difference >= -0.25" in result(rule, measured("m", 0, 0), CONSTANT).reason
 
 
+def test_what_passes_on_proof_alone_can_be_asked_to_prove_it_for_any_values() -> None:
+    """Where 100 of 100 are right the bootstrap has nothing to draw from."""
+    all_right, same = measured("m", *[1.0] * 100), measured("m", *[0.0] * 100)
+    rule = Rule(metric="m", rule="min", threshold=0.97)
+    by_bootstrap = decide([rule], all_right, None, 0).rules[0]
+    assert (by_bootstrap.passed, by_bootstrap.bounds) == (True, "bootstrap")
+    proven = decide([rule], all_right, None, 0, proven=True).rules[0]
+    assert (proven.outcome, proven.bounds) == ("inconclusive", "betting")
+    assert proven.low is not None and 0.93 < proven.low < 0.97
+    better = decide([Rule(metric="m", rule="improves")], all_right, same, 0, proven=True).rules[0]
+    assert (better.passed, better.bounds, better.n_used) == (True, "betting", 100)
+    kept = decide([Rule(metric="m", rule="no_regression")], all_right, same, 0, proven=True)
+    assert kept.rules[0].bounds == "bootstrap"  # its error is a wrong hold
+
+
+def test_a_figure_that_has_no_such_bounds_says_so() -> None:
+    scores = measured("m", *[7.0, 9.0] * 20)
+    found = decide([Rule(metric="m", rule="min", threshold=6)], scores, None, 0, proven=True)
+    assert (found.rules[0].passed, found.rules[0].bounds) == (True, "bootstrap")
+    assert found.rules[0].reason.endswith(
+        "; by bootstrap, which is approximate: its values do not lie in 0..1"
+    )
+
+
 def test_evaluations_are_read_from_their_folder(tmp_path: Path) -> None:
     with pytest.raises(SrlmError, match=r"values\.jsonl: not there; evaluate the model first"):
         Measured.read(tmp_path)
