@@ -9,7 +9,8 @@ from harness.alarms.measuring import held_by_alarms
 from harness.attempts import attempt_number, changes_of, settings_of
 from harness.config import RunConfig
 from harness.error_budget import error_budget
-from harness.gates import Measured, decide
+from harness.families import expanded
+from harness.gates import Measured, decide, known_metrics
 from harness.stages.evaluation import METRICS, VALUES
 from results.files import file_sha256
 from results.gate_records import AlphaSpent, AppliedRule, GateInputs, Policy
@@ -34,9 +35,11 @@ def decided(config: RunConfig, folder: Path, k: int, n: int, place: Path,
     budget = error_budget(config)
     rules = config.gate.rules if budget is None else budget.rules(config.gate.rules, k)
     ours, theirs = place / EVALUATION, None if champion is None else _evaluation(champion)
+    candidate = Measured.read(ours)
     incumbent = None if theirs is None else Measured.read(folder / theirs)
+    rules = expanded(rules, known_metrics(candidate, incumbent))
     proven = budget is not None
-    found = decide(rules, Measured.read(ours), incumbent, config.seed, proven)
+    found = decide(rules, candidate, incumbent, config.seed, proven)
     sides = {"candidate": ours} | ({} if theirs is None else {"incumbent": folder / theirs})
     inputs = GateInputs(
         candidate=EVALUATION,

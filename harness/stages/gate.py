@@ -9,6 +9,7 @@ from benchmarks.benchmark import Benchmark
 from harness.attempts import attempt_number, settings_of
 from harness.config import RunConfig
 from harness.deciding import decided
+from harness.families import fits
 from harness.gate_config import Rule
 from harness.hook import tell
 from harness.lineage import GATE, promoted
@@ -47,7 +48,7 @@ def check_rules(rules: Sequence[Rule], benchmark: Benchmark, baseline: bool) -> 
     """
     known = benchmark.metrics(baseline)
     for place, rule in enumerate(rules, 1):
-        if rule.metric in known:
+        if rule.metric in known or (rule.stands_for_many and any(fits(rule, m) for m in known)):
             continue
         if not baseline and rule.metric in benchmark.metrics(True):
             mend = "needs a baseline, and evaluation.baseline is 'none'; set it to sft or m0"
