@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import (
+    compare_command,
     data_command,
     eval_command,
     export_command,
@@ -93,6 +94,8 @@ def parser() -> argparse.ArgumentParser:
     gate_command.add(commands)
 
     eval_command.add(commands)
+
+    compare_command.add(commands)
 
     head_to_head_command.add(commands)
 

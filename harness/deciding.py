@@ -10,7 +10,8 @@ from harness.alarms.measuring import held_by_alarms
 from harness.attempts import attempt_number, changes_of, settings_of
 from harness.config import RunConfig
 from harness.error_budget import error_budget
-from harness.gates import Measured, decide
+from harness.families import expanded
+from harness.gates import Measured, decide, known_metrics
 from harness.stages.beside import BESIDE
 from harness.stages.evaluation import METRICS, VALUES
 from results.files import file_sha256
@@ -41,6 +42,7 @@ def decided(config: RunConfig, folder: Path, k: int, n: int, place: Path,
     if theirs is not None:
         incumbent, more = _measured("incumbent", (folder / theirs).parent, config)
         sides |= more
+    rules = expanded(rules, known_metrics(candidate, incumbent))
     proven = budget is not None
     found = decide(rules, candidate, incumbent, config.seed, proven)
     inputs = GateInputs(

@@ -12,6 +12,7 @@ from benchmarks.benchmark import Benchmark, Drawable
 from harness.display import Display
 from harness.evaluating import Task, opened, take
 from harness.failed_calls import reopen_failed
+from harness.families import refuse_families
 from harness.gate_config import Rule
 from harness.gate_files import predictions, result
 from harness.gate_inputs import Given, check_metric
@@ -239,6 +240,8 @@ def check(benchmark: Benchmark, asked: Asked) -> None:
             f"--rules: benchmark {benchmark.name!r} cannot be asked a few prompts at a time; "
             "evaluate it whole, then srlm gate --sequential reads as much as it needs"
         )
+    why = "a family is decided on all prompts; evaluate it whole, or leave family out"
+    refuse_families(asked.rules, why)
     drawable = benchmark.drawn_metrics()
     for place, rule in enumerate(asked.rules, 1):
         if rule.metric not in drawable:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from harness.section import Section
+
+LEAST_ALPHA = 0.001  # of a family: its tests tell no p-value below 1 in 20,000
 
 
 class Rule(Section):
@@ -16,12 +19,27 @@ class Rule(Section):
     ``min``: low >= threshold. ``max``: high <= threshold. ``improves``: low of the paired
     difference to the champion > threshold. ``no_regression``: fails when the high of that
     difference < -threshold. ``threshold`` is in the metric's unit.
+
+    ``family``: the ``no_regression`` rules of one name are tested together, so that all of them
+    hold a model that lost nothing with a probability of at most their one alpha. A ``metric`` that
+    ends with ``*`` stands for all that begin so, as one family.
     """
 
     metric: str
     rule: Literal["min", "max", "improves", "no_regression"]
     threshold: float = 0.0
     alpha: float = Field(default=0.05, ge=1e-9, le=0.9)
+    family: str | None = Field(default=None, min_length=1)
+
+    @property
+    def stands_for_many(self) -> bool:
+        """Whether it is about every metric whose name begins as its own does."""
+        return self.metric.endswith("*")
+
+    @property
+    def tested_with(self) -> str | None:
+        """The family that it is of, by its own name where it stands for many; null: it is alone."""
+        return self.family or (self.metric if self.stands_for_many else None)
 
     @property
     def proves(self) -> bool:
@@ -40,6 +58,31 @@ class Rule(Section):
         if self.rule in ("min", "max") and "threshold" not in self.model_fields_set:
             raise ValueError(f"rule {self.rule!r} needs a threshold")
         return self
+
+    @model_validator(mode="after")
+    def _family_can_be_tested(self) -> Rule:
+        if self.tested_with is None:
+            return self
+        what = f"family {self.family!r}" if self.family else f"metric {self.metric!r}"
+        if self.rule != "no_regression":
+            raise ValueError(f"{what} is for rule 'no_regression', not for {self.rule!r}")
+        if self.threshold < 0:
+            raise ValueError(f"{what} needs a threshold of 0 or more, a loss that is accepted")
+        if self.alpha < LEAST_ALPHA:
+            raise ValueError(f"{what} needs an alpha of {LEAST_ALPHA:g} or more")
+        return self
+
+
+def check_families(rules: Sequence[Rule]) -> None:
+    """ValueError where rules of one family do not share an alpha."""
+    alphas: dict[str, float] = {}
+    for place, rule in enumerate(rules, 1):
+        family = rule.tested_with
+        if family is not None and (known := alphas.setdefault(family, rule.alpha)) != rule.alpha:
+            raise ValueError(
+                f"rule {place} ({rule.metric}): alpha {rule.alpha:g}, but {known:g} above in its "
+                f"family {family!r}; a family is tested together, give its rules one alpha"
+            )
 
 
 # What a retry may change: all of it comes after the prompts, which are those of the iteration.
@@ -95,6 +138,7 @@ class Gate(Section):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Gate:
+        check_families(self.rules)
         if self.on_hold == "retry" and not self.retries:
             raise ValueError("on_hold: retry needs retries: NUMBER and changes: [{key: value}]")
         if self.retries and self.on_hold not in ("retry", "ask"):
@@ -115,3 +159,8 @@ class RulesFile(Section):
     """A file of rules, one at least: a file without rules would promote everything."""
 
     rules: Annotated[list[Rule], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _families_fit(self) -> RulesFile:
+        check_families(self.rules)
+        return self

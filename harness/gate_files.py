@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from harness.families import expanded, refuse_families
 from harness.gate_config import Rule
 from harness.gate_inputs import Given, check_metric, same_question
 from harness.gates import CONDITIONS, decide, no_champion, verdict
@@ -17,10 +18,17 @@ TWO_INTERVALS = "from the intervals of both; their values per prompt would say m
 def decide_given(rules: Sequence[Rule], candidate: Given, incumbent: Given | None,
                  seed: int) -> GateDecision:  # fmt: skip
     """Every rule on all that was given; ``seed`` is of the bootstrap."""
+    names = [name for side in (candidate, incumbent) if side is not None for name in side.names]
+    rules = expanded(rules, names)
     _check(rules, candidate, incumbent)
+    ours, theirs = candidate.measured, None if incumbent is None else incumbent.measured
+    if ours is not None and (incumbent is None or theirs is not None):
+        return decide(rules, ours, theirs, seed)
+    refuse_families(
+        rules, "a family needs values per prompt of both models; give evaluation folders"
+    )
     results = []
     for rule in rules:
-        ours, theirs = candidate.measured, None if incumbent is None else incumbent.measured
         paired = rule.paired
         if ours is None or (paired and theirs is None):
             results.append(_by_interval(rule, candidate, incumbent))
@@ -50,6 +58,7 @@ def decide_sequentially(
         seed: of the order.
         at_most: values to read; a rule that is open then is inconclusive. Null: all there are.
     """
+    refuse_families(rules, "a family is decided on all values; leave out --sequential, or family")
     _check(rules, candidate, incumbent)
     for given in (candidate, incumbent, *predictors):
         if given is not None and given.measured is None:

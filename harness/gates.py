@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.families import Loss, expanded, losses
 from harness.gate_config import Rule
 from results.errors import SrlmError, UsageError
 from results.files import read_model
@@ -57,7 +58,22 @@ def decide(rules: Sequence[Rule], candidate: Measured, incumbent: Measured | Non
             whatever the values are (``results.proven``), not by the bootstrap. Metrics that have no
             such bounds say so in the rule's ``reason``.
     """
-    return verdict([_apply(rule, candidate, incumbent, seed, proven) for rule in rules])
+    rules = expanded(rules, known_metrics(candidate, incumbent))
+    found = {} if incumbent is None else losses(rules, candidate.values, incumbent.values, seed)
+    return verdict(
+        [
+            _apply(rule, candidate, incumbent, seed, proven, found.get(place))
+            for place, rule in enumerate(rules)
+        ]
+    )
+
+
+def known_metrics(candidate: Measured, incumbent: Measured | None) -> list[str]:
+    """What a rule for many metrics is about: all that either model has. What the candidate alone
+    has no value of is no less asked for.
+    """
+    sides = (candidate,) if incumbent is None else (candidate, incumbent)
+    return [name for side in sides for name in (*side.values, *side.coverage)]
 
 
 def verdict(results: Sequence[RuleResult]) -> GateDecision:
@@ -130,12 +146,18 @@ def settles_at(value: float, low: float, high: float, threshold: float, n: int) 
 
 
 def _apply(
-    rule: Rule, candidate: Measured, incumbent: Measured | None, seed: int, proven: bool
+    rule: Rule,
+    candidate: Measured,
+    incumbent: Measured | None,
+    seed: int,
+    proven: bool,
+    loss: Loss | None = None,
 ) -> RuleResult:
     condition = CONDITIONS[rule.rule]
     ours = candidate.values.get(rule.metric, [])
     if rule.paired and incumbent is None and ours:
-        return _result(rule, None, "passed", "no champion yet: nothing to compare with")
+        why = "no champion yet: nothing to compare with"
+        return _result(rule, None, "passed", why).model_copy(update={"family": rule.tested_with})
     theirs = None
     if rule.paired and incumbent is not None:
         theirs = incumbent.values.get(rule.metric, [])
@@ -149,8 +171,12 @@ def _apply(
     if metric.value is None or metric.low is None or metric.high is None:
         because = f" ({metric.reason})" if metric.reason else ""
         why = f"{rule.metric} has no value with an interval{because}, needs {needs} ({rule.rule})"
-        return _result(rule, metric, "inconclusive", why, by)
-    outcome = condition.outcome(metric.low, metric.high, rule.threshold)
+        return with_loss(_result(rule, metric, "inconclusive", why, by), loss)
+    outcome = (
+        condition.outcome(metric.low, metric.high, rule.threshold)
+        if loss is None
+        else loss.outcome(rule.alpha)
+    )
     border = -rule.threshold if rule.rule == "no_regression" else rule.threshold
     enough = (
         settles_at(metric.value, metric.low, metric.high, border, metric.n)
@@ -170,8 +196,18 @@ def _apply(
         + ("" if enough is None else f", about {enough} prompts would settle it"),
     }[outcome]
     unproven = f"; by bootstrap, which is approximate: {why_not}" if why_not else ""
+    if loss is not None:
+        needs = loss.needs(rule.threshold, rule.alpha)
     reason = f"{seen}, {rule.rule} needs {needs}{said}{unproven}"
-    return _result(rule, metric, outcome, reason, by, enough)
+    return with_loss(_result(rule, metric, outcome, reason, by, enough), loss)
+
+
+def with_loss(result: RuleResult, loss: Loss | None) -> RuleResult:
+    """The result with what its family has to say of it, where it has one."""
+    if loss is None:
+        return result
+    more = {"family": loss.family, "p": loss.p, "p_adjusted": loss.adjusted}
+    return result.model_copy(update={**more, "detectable": loss.detectable})
 
 
 def _measure(

@@ -7,7 +7,8 @@ A published row has a value, and seldom more. What follows for a rule:
   the largest that any values in 0..1 with this mean can have;
 - two rows are two samples, as nothing says what each model did on the same prompt: the variance of
   a difference is the sum of both, where a gate of a run pairs by prompt and sees finer;
-- any other figure has no interval, and its value alone is compared. The reason says which it was.
+- any other figure has no interval, and its value alone is compared. The reason says which it was;
+- rules of one family take the p-value of the same normal difference, and Holm's step-down.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
+from harness.families import Loss, expanded, tested_together
 from harness.gate_config import Rule
-from harness.gates import CONDITIONS, no_champion, verdict
+from harness.gates import CONDITIONS, no_champion, verdict, with_loss
 from harness.recipe import read_rules
 from results.errors import UsageError, did_you_mean
 from results.figures import figures, kind_of
+from results.paired_counts import POWER
 from results.ranks import ERRORS
 from results.records import GateDecision, Outcome, RuleResult
 from results.reference_rows import reference_rows
@@ -47,6 +50,25 @@ class Figure:
     n: int
     variance: float | None = None
     how: str = "no interval published, the values alone compared"
+
+
+@dataclass(frozen=True)
+class Fall:
+    """The test of a published difference: of a loss above ``margin``, from its standard error."""
+
+    difference: float
+    error: float
+    margin: float
+
+    @property
+    def p_loss(self) -> float:
+        """One-sided."""
+        return NormalDist().cdf((self.difference + self.margin) / self.error)
+
+    def least_drop(self, alpha: float) -> float:
+        """The smallest drop that is found at ``alpha`` with 80 % power."""
+        normal = NormalDist()
+        return self.margin + (normal.inv_cdf(1 - alpha) + normal.inv_cdf(POWER)) * self.error
 
 
 def is_paper(name: str | None) -> bool:
@@ -75,12 +97,26 @@ def paper_decision(
     """
     ours = published(candidate)
     theirs = None if incumbent is None else published(incumbent)
-    rules = default_rules() if rules is None else rules
+    rules = expanded(default_rules() if rules is None else rules, [*ours])
     for place, rule in enumerate(rules, 1):
         _check(place, rule, ours)
         if theirs is None and (rule.paired or rule.metric == GROWTH):
             raise no_champion(place, rule, f", {PREFIX}M1 or another model of the paper")
-    return verdict([_apply(rule, ours, theirs) for rule in rules])
+    found = {} if theirs is None else tested_together(rules, _falls(rules, ours, theirs))
+    return verdict([_apply(rule, ours, theirs, found.get(i)) for i, rule in enumerate(rules)])
+
+
+def _falls(rules: Sequence[Rule], ours: dict[str, Figure],
+           theirs: dict[str, Figure]) -> dict[int, Fall]:  # fmt: skip
+    seen = {
+        place: _difference(ours[rule.metric], theirs[rule.metric])
+        for place, rule in enumerate(rules)
+        if rule.tested_with is not None
+    }
+    return {
+        place: Fall(figure.value, sqrt(figure.variance or 0), rules[place].threshold)
+        for place, figure in seen.items()
+    }
 
 
 @cache
@@ -144,9 +180,16 @@ def _check(place: int, rule: Rule, there: dict[str, Figure]) -> None:
             f"gate rule {place}: {GROWTH} compares with the incumbent already; use rule max or min "
             f"instead of {rule.rule}"
         )
+    if rule.tested_with is not None and not there[rule.metric].variance:
+        raise UsageError(
+            f"gate rule {place}: no interval of {rule.metric} is published, so it cannot be tested "
+            f"in family {rule.tested_with}; leave it out of it"
+        )
 
 
-def _apply(rule: Rule, ours: dict[str, Figure], theirs: dict[str, Figure] | None) -> RuleResult:
+def _apply(
+    rule: Rule, ours: dict[str, Figure], theirs: dict[str, Figure] | None, loss: Loss | None
+) -> RuleResult:
     condition = CONDITIONS[rule.rule]
     if theirs is None and (rule.paired or rule.metric == GROWTH):
         return _result(rule, None, None, "passed", "no champion yet: nothing to compare with")
@@ -159,15 +202,19 @@ def _apply(rule: Rule, ours: dict[str, Figure], theirs: dict[str, Figure] | None
     assert seen is not None  # _check has looked
     ends = _interval(seen, rule.alpha)
     low, high = ends or (seen.value, seen.value)
-    outcome = condition.outcome(low, high, rule.threshold)
+    outcome = (
+        condition.outcome(low, high, rule.threshold) if loss is None else loss.outcome(rule.alpha)
+    )
     within = f" [{low:{sign}.3f}, {high:{sign}.3f}]" if ends else ""
     on = f" on {seen.n}" if seen.n else ""
     needs = condition.words.format(t=rule.threshold, m=-rule.threshold + 0.0)
+    if loss is not None:
+        needs = loss.needs(rule.threshold, rule.alpha)
     why = (
         f"{rule.metric}: {what} {seen.value:{sign}.3f}{within}{on} ({seen.how}), "
         f"{rule.rule} needs {needs}"
     )
-    return _result(rule, seen, ends, outcome, why)
+    return with_loss(_result(rule, seen, ends, outcome, why), loss)
 
 
 def _growth(ours: Figure, theirs: Figure) -> tuple[str, str, Figure]:

@@ -20,7 +20,8 @@ from results.files import file_sha256, read_model
 from results.gate_records import GateInputs, Policy
 from results.records import GateDecision
 
-FIGURES = ("rule", "metric", "value", "low", "high", "threshold", "passed", "n_used", "of")
+FIGURES = ("rule", "metric", "value", "low", "high", "threshold", "passed", "n_used", "of",
+           "family", "p", "p_adjusted", "detectable")  # fmt: skip
 WORDS = ("settles_at", "reason")  # made by this program, so an older record may have others
 
 

@@ -80,6 +80,15 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "human_agreement": ("human agreement", "share"),
     "human_agreement_without_ties": ("human agreement, without ties", "share"),
     "pearson": ("Pearson", "correlation"),
+    "arc_easy": ("ARC-Easy", "share"),
+    "arc_challenge": ("ARC-Challenge", "share"),
+    "hellaswag": ("HellaSwag", "share"),
+    "siqa": ("SIQA", "share"),
+    "piqa": ("PIQA", "share"),
+    "gsm8k": ("GSM8K", "share"),
+    "mmlu": ("MMLU", "share"),
+    "obqa": ("OpenBookQA", "share"),
+    "nq": ("Natural Questions", "share"),
 }
 # Metrics that come in groups ("categories.writing"): the kind of all in a group.
 GROUPS: dict[str, Kind] = {
@@ -118,6 +127,8 @@ def _known(name: str) -> tuple[str, Kind]:
         part, several, own = rest.partition(".")
         if several and own in METRICS:
             return f"{METRICS[own][0]}, {part}", METRICS[own][1]
+        if group == "datasets":  # a task is called alike wherever it stands
+            return METRICS.get(rest, (rest, GROUPS[group]))
         return rest, GROUPS[group]
     return METRICS.get(name, (name, "plain"))
 

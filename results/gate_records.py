@@ -8,13 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class AppliedRule(BaseModel):
-    """A rule as it was applied: ``alpha`` is the one that was used, a share of a budget or not."""
+    """A rule as it was applied: ``alpha`` is the one that was used, a share of a budget or not, and
+    of a family's rules the whole family's.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     metric: str
     rule: Literal["min", "max", "improves", "no_regression"]
     threshold: float
     alpha: float
+    family: str | None = None
 
 
 class GateInputs(BaseModel):

@@ -277,6 +277,11 @@ class RuleResult(BaseModel):
     not those of all prompts. ``settles_at``: about how many prompts would settle it, were the value
     what it seems; null when unknown. ``bounds``: how ``low`` and ``high`` were found where all
     prompts were read (null: otherwise, or an older record).
+
+    Of a rule that is tested with others (``family``, null: alone): ``p`` is that of "nothing more
+    than the threshold was lost", ``p_adjusted`` the same for all rules of the family together,
+    which decides, and ``detectable`` the smallest drop that these prompts would have shown with
+    80 % power, in the metric's unit (null: none).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -294,6 +299,10 @@ class RuleResult(BaseModel):
     sequential: bool = False
     settles_at: int | None = None
     bounds: Bounds | None = None
+    family: str | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+    detectable: float | None = None
 
 
 class GateDecision(BaseModel):

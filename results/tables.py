@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from results.conventions import told_apart
 from results.figures import NULL, cell, figures, heading
 from results.records import Unscored
 from results.text import dollars, one_line
@@ -85,13 +86,16 @@ def leaderboard_row(
 
 
 def group_rows(rows: Sequence[Row]) -> list[list[Row]]:
-    """Returns the rows by what makes them comparable; groups and rows in their given order."""
+    """Returns the rows by what makes them comparable, in their given order; groups of one benchmark
+    stand together, so that published rows come right under ours.
+    """
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         # Published rows say nothing of the data: they are of the set that everybody has.
         key = tuple(repr(row.get(name) or None) for name in GROUP_KEYS)
         groups.setdefault(key, []).append(row)
-    return list(groups.values())
+    benchmarks = list(dict.fromkeys(repr(row.get("benchmark")) for row in rows))
+    return sorted(groups.values(), key=lambda g: benchmarks.index(repr(g[0].get("benchmark"))))
 
 
 def build_tables(rows: Sequence[Row]) -> list[Table]:
@@ -101,7 +105,8 @@ def build_tables(rows: Sequence[Row]) -> list[Table]:
         rows: ``{"model", "run", "iteration", "benchmark", "judge", "n", "metrics", "gate"}``, and
             optionally ``baseline``, ``data``, ``judge_is_judged`` (marks the row) and ``note``.
     """
-    return [_table(group) for group in group_rows(rows)]
+    groups = group_rows(rows)
+    return [_table(group, told_apart(group, groups[:at])) for at, group in enumerate(groups)]
 
 
 def title(row: Row) -> str:
@@ -118,7 +123,7 @@ def metric_names(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name, _ in figures(row["metrics"])))
 
 
-def _table(rows: Sequence[Row]) -> Table:
+def _table(rows: Sequence[Row], apart: Sequence[str]) -> Table:
     names = metric_names(rows)
     labels = [key for key in LABELS if any(row.get(key) is not None for row in rows)]
     lines = []
@@ -132,9 +137,8 @@ def _table(rows: Sequence[Row]) -> Table:
                 cells=[cell(name, found.get(name)) for name in names],
             )
         )
-    return Table(
-        title(rows[0]), labels, [_text(heading(name)) for name in names], lines, notes(rows)
-    )
+    below = [*notes(rows), *map(_text, apart)]
+    return Table(title(rows[0]), labels, [_text(heading(name)) for name in names], lines, below)
 
 
 def notes(rows: Sequence[Row]) -> list[str]:

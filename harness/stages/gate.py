@@ -9,6 +9,7 @@ from benchmarks.benchmark import Benchmark, named_metrics
 from harness.attempts import attempt_number, settings_of
 from harness.config import RunConfig
 from harness.deciding import decided
+from harness.families import fits
 from harness.gate_config import Rule
 from harness.hook import tell
 from harness.lineage import GATE, promoted
@@ -54,7 +55,7 @@ def check_rules(
     beside = beside or {}
     known = named_metrics(benchmark, baseline, beside)
     for place, rule in enumerate(rules, 1):
-        if rule.metric in known:
+        if rule.metric in known or (rule.stands_for_many and any(fits(rule, m) for m in known)):
             continue
         part = rule.metric.partition(".")[0]
         of = beside.get(part, benchmark)
