@@ -16,7 +16,7 @@ from harness.families import refuse_families
 from harness.gate_config import Rule
 from harness.gate_files import predictions, result
 from harness.gate_inputs import Given, check_metric
-from harness.gates import no_champion, verdict
+from harness.gates import no_champion, unmeasured, verdict
 from harness.stages.evaluation import VALUES
 from harness.stages.gate import describe
 from results.errors import SrlmError, UsageError
@@ -133,6 +133,11 @@ class Ruling:
         )
 
 
+def _unseen(rule: Rule, benchmark: Benchmark) -> bool:
+    """Whether the benchmark does not measure it, and the rule takes it so."""
+    return rule.missing == "say" and rule.metric not in benchmark.metrics(True)
+
+
 class _Once:
     """Tells each note once: every step of a drawing is a small evaluation that has the same."""
 
@@ -157,7 +162,7 @@ def draw(task: Task, asked: Asked, folder: Path, display: Display) -> tuple[Gate
     check(benchmark, asked)
     assert isinstance(benchmark, Drawable)
     ids = drawing_order(benchmark.prompt_ids(), asked.seed)
-    rulings = [Ruling(rule, asked, ids) for rule in asked.rules]
+    rulings = [Ruling(rule, asked, ids) for rule in asked.rules if not _unseen(rule, benchmark)]
     needed = {name for ruling in rulings for name in ruling.order}
     ids = [name for name in ids if name in needed]
     place = folder / FOLDER / f"seed-{asked.seed}"
@@ -185,7 +190,7 @@ def draw(task: Task, asked: Asked, folder: Path, display: Display) -> tuple[Gate
             for value in file.read():
                 by_metric.setdefault(value.metric, {})[value.prompt_id] = value
             if begin == 0:
-                _refuse_without_values(asked.rules, by_metric)
+                _refuse_without_values([ruling.rule for ruling in rulings], by_metric)
             without = by_metric.get(UNSCORED, {}).values()
             missing = Unscored(
                 n=missing.n + sum(value.num > 0 for value in without), of=missing.of + len(without)
@@ -193,7 +198,8 @@ def draw(task: Task, asked: Asked, folder: Path, display: Display) -> tuple[Gate
             for ruling in rulings:
                 ruling.add(drawn, by_metric.get(ruling.rule.metric, {}))
     inputs = _inputs(asked, place)
-    decision = verdict([ruling.result() for ruling in rulings])
+    unseen = [unmeasured(rule) for rule in asked.rules if _unseen(rule, benchmark)]
+    decision = verdict([*(ruling.result() for ruling in rulings), *unseen])
     decision = decision.model_copy(update={"inputs": inputs})
     name = GATE.format(text_hash(inputs.model_dump())[:8])
     write_json(place / name, decision.model_dump())
@@ -244,6 +250,8 @@ def check(benchmark: Benchmark, asked: Asked) -> None:
     refuse_families(asked.rules, why)
     drawable = benchmark.drawn_metrics()
     for place, rule in enumerate(asked.rules, 1):
+        if _unseen(rule, benchmark):
+            continue
         if rule.metric not in drawable:
             raise UsageError(
                 f"--rules: gate rule {place} ({rule.rule}): {rule.metric!r} is not decided prompt "

@@ -23,6 +23,9 @@ class Rule(Section):
     ``family``: the ``no_regression`` rules of one name are tested together, so that all of them
     hold a model that lost nothing with a probability of at most their one alpha. A ``metric`` that
     ends with ``*`` stands for all that begin so, as one family.
+
+    ``missing``: what follows where nothing measures the metric: ``hold`` (a run refuses such a
+    rule before it begins), or ``say``: nothing is held for it, and every decision says so.
     """
 
     metric: str
@@ -30,6 +33,7 @@ class Rule(Section):
     threshold: float = 0.0
     alpha: float = Field(default=0.05, ge=1e-9, le=0.9)
     family: str | None = Field(default=None, min_length=1)
+    missing: Literal["hold", "say"] = "hold"
 
     @property
     def stands_for_many(self) -> bool:
@@ -163,4 +167,9 @@ class RulesFile(Section):
     @model_validator(mode="after")
     def _families_fit(self) -> RulesFile:
         check_families(self.rules)
+        if all(rule.missing == "say" for rule in self.rules):
+            raise ValueError(
+                "every rule has missing: say, so a file that measures none of them would be "
+                "promoted; give one at least missing: hold, the default"
+            )
         return self

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from harness.families import expanded, refuse_families
 from harness.gate_config import Rule
 from harness.gate_inputs import Given, check_metric, same_question
-from harness.gates import CONDITIONS, decide, no_champion, verdict
+from harness.gates import CONDITIONS, decide, no_champion, unmeasured, verdict
 from results.errors import UsageError
 from results.records import GateDecision, RuleResult, Value
 from results.sequential import Sequential, drawing_order
@@ -30,7 +30,9 @@ def decide_given(rules: Sequence[Rule], candidate: Given, incumbent: Given | Non
     results = []
     for rule in rules:
         paired = rule.paired
-        if ours is None or (paired and theirs is None):
+        if _is_missing(rule, candidate):
+            results.append(unmeasured(rule))
+        elif ours is None or (paired and theirs is None):
             results.append(_by_interval(rule, candidate, incumbent))
         else:
             results += decide([rule], ours, theirs, seed).rules
@@ -68,14 +70,24 @@ def decide_sequentially(
             )
     for given in predictors:
         for place, rule in enumerate(rules, 1):
-            check_metric(given, rule.metric, place)
-    return verdict([_sequential(r, candidate, incumbent, predictors, seed, at_most) for r in rules])
+            if not _is_missing(rule, candidate):
+                check_metric(given, rule.metric, place)
+    return verdict(
+        [
+            unmeasured(rule)
+            if _is_missing(rule, candidate)
+            else _sequential(rule, candidate, incumbent, predictors, seed, at_most)
+            for rule in rules
+        ]
+    )
 
 
 def _check(rules: Sequence[Rule], candidate: Given, incumbent: Given | None) -> None:
     if incumbent is not None:
         same_question(candidate, incumbent)
     for place, rule in enumerate(rules, 1):
+        if _is_missing(rule, candidate):
+            continue
         check_metric(candidate, rule.metric, place)
         if not rule.paired:
             continue
@@ -88,6 +100,11 @@ def _check(rules: Sequence[Rule], candidate: Given, incumbent: Given | None) -> 
                 f"{incumbent.path}: none of its {len(theirs)} prompts is among the "
                 f"{len(ours)} of {candidate.path}; evaluate both on the same prompts"
             )
+
+
+def _is_missing(rule: Rule, candidate: Given) -> bool:
+    """Whether nothing measures the metric, and the rule takes it so."""
+    return rule.missing == "say" and rule.metric not in candidate.names
 
 
 def _by_interval(rule: Rule, candidate: Given, incumbent: Given | None) -> RuleResult:

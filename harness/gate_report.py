@@ -2,7 +2,7 @@
 
 JUnit: one test case a rule. ``failure`` says that the rule did not hold, ``error`` that it is
 inconclusive: no verdict could be reached, which is JUnit's own distinction. Both end a job as the
-exit code does.
+exit code does. ``skipped``: nothing measured it, and the rule lets that pass.
 """
 
 from __future__ import annotations
@@ -60,8 +60,9 @@ def junit(decision: GateDecision, name: str) -> str:
         "failures": str(sum(case.find("failure") is not None for case in cases)),
         "errors": str(sum(case.find("error") is not None for case in cases)),
     }
+    skipped = str(sum(case.find("skipped") is not None for case in cases))
     root = ET.Element("testsuites", {"name": "srlm gate", **counts})
-    suite = ET.SubElement(root, "testsuite", {"name": _clean(name), **counts, "skipped": "0"})
+    suite = ET.SubElement(root, "testsuite", {"name": _clean(name), **counts, "skipped": skipped})
     properties = ET.SubElement(suite, "properties")
     ET.SubElement(properties, "property", name="decision", value=decision.decision)
     suite.extend(cases)
@@ -93,6 +94,9 @@ def _case(result: RuleResult, name: str) -> ET.Element:
         name=_clean(f"{result.metric} {result.rule} {result.threshold:g}"),
     )
     why = _clean(result.reason)
+    if found == "unmeasured":
+        ET.SubElement(case, "skipped", message=why)
+        return case
     if result.passed:
         ET.SubElement(case, "system-out").text = why
         return case
@@ -126,8 +130,10 @@ def _verdict(decision: GateDecision, name: str) -> str:
     what, of = WORDS[decision.decision], len(decision.rules)
     held = [outcome(result) for result in decision.rules if not result.passed]
     unsettled = held.count("inconclusive")
+    unseen = sum(outcome(result) == "unmeasured" for result in decision.rules)
     if not held:
-        return f"{name} {what} ({of} of {of} rules passed)"
+        more = f", {unseen} not evaluated" if unseen else ""
+        return f"{name} {what} ({of - unseen} of {of - unseen} rules passed{more})"
     more = f", {unsettled} inconclusive" if unsettled else ""
     return f"{name} {what}: {len(held) - unsettled} of {of} rules failed{more}"
 

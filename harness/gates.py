@@ -24,6 +24,11 @@ class Measured:
     values: dict[str, list[Value]]
     coverage: dict[str, tuple[int, int]] = field(default_factory=dict)
 
+    @property
+    def names(self) -> list[str]:
+        """The metrics that were measured, with a value or without."""
+        return list(dict.fromkeys([*self.values, *self.coverage]))
+
     def beside(self, others: Mapping[str, Measured]) -> Measured:
         """With what was measured beside it, each metric by the name of its benchmark and a dot."""
         values, coverage = dict(self.values), dict(self.coverage)
@@ -68,12 +73,18 @@ def decide(rules: Sequence[Rule], candidate: Measured, incumbent: Measured | Non
     )
 
 
+def unmeasured(rule: Rule) -> RuleResult:
+    """The result of a rule on what nothing measures: nothing is held for it, and that is said."""
+    why = f"{rule.metric} NOT EVALUATED: nothing is held for it ({rule.rule}, missing: say)"
+    return _result(rule, None, "unmeasured", why)
+
+
 def known_metrics(candidate: Measured, incumbent: Measured | None) -> list[str]:
     """What a rule for many metrics is about: all that either model has. What the candidate alone
     has no value of is no less asked for.
     """
     sides = (candidate,) if incumbent is None else (candidate, incumbent)
-    return [name for side in sides for name in (*side.values, *side.coverage)]
+    return [name for side in sides for name in side.names]
 
 
 def verdict(results: Sequence[RuleResult]) -> GateDecision:
@@ -154,6 +165,8 @@ def _apply(
     loss: Loss | None = None,
 ) -> RuleResult:
     condition = CONDITIONS[rule.rule]
+    if rule.missing == "say" and rule.metric not in candidate.names:
+        return unmeasured(rule)
     ours = candidate.values.get(rule.metric, [])
     if rule.paired and incumbent is None and ours:
         why = "no champion yet: nothing to compare with"
@@ -240,7 +253,7 @@ def _result(
         low=None if metric is None else metric.low,
         high=None if metric is None else metric.high,
         threshold=rule.threshold,
-        passed=outcome == "passed",
+        passed=outcome in ("passed", "unmeasured"),
         n_used=0 if metric is None else metric.n,
         of=0 if metric is None else metric.of,
         reason=reason,

@@ -24,7 +24,7 @@ from typing import Any
 
 from harness.families import Loss, expanded, tested_together
 from harness.gate_config import Rule
-from harness.gates import CONDITIONS, no_champion, verdict, with_loss
+from harness.gates import CONDITIONS, no_champion, unmeasured, verdict, with_loss
 from harness.recipe import read_rules
 from results.errors import UsageError, did_you_mean
 from results.figures import figures, kind_of
@@ -170,6 +170,8 @@ def average(parts: Sequence[Figure]) -> Figure:
 def _check(place: int, rule: Rule, there: dict[str, Figure]) -> None:
     """UsageError for a rule that no published figure could ever pass."""
     known = [*there, GROWTH]
+    if rule.missing == "say" and rule.metric not in known:
+        return
     if rule.metric not in known:
         raise UsageError(
             f"gate rule {place} ({rule.rule}): metric {rule.metric!r} is not published"
@@ -191,6 +193,8 @@ def _apply(
     rule: Rule, ours: dict[str, Figure], theirs: dict[str, Figure] | None, loss: Loss | None
 ) -> RuleResult:
     condition = CONDITIONS[rule.rule]
+    if rule.missing == "say" and rule.metric not in (*ours, GROWTH):
+        return unmeasured(rule)
     if theirs is None and (rule.paired or rule.metric == GROWTH):
         return _result(rule, None, None, "passed", "no champion yet: nothing to compare with")
     what, sign, seen = "value", "", ours.get(rule.metric)

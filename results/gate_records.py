@@ -18,6 +18,7 @@ class AppliedRule(BaseModel):
     threshold: float
     alpha: float
     family: str | None = None
+    missing: Literal["hold", "say"] = "hold"
 
 
 class GateInputs(BaseModel):

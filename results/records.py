@@ -265,18 +265,19 @@ class Evaluated(BaseModel):
 # How the bounds of a figure were found: results.stats, results.proven.
 Bounds = Literal["bootstrap", "betting"]
 # What a gate rule says of what it saw.
-Outcome = Literal["passed", "failed", "inconclusive"]
+Outcome = Literal["passed", "failed", "inconclusive", "unmeasured"]
 
 
 class RuleResult(BaseModel):
     """What one gate rule saw and said. ``n_used`` of ``of`` prompts stood behind it.
 
     ``outcome``: ``failed`` where the interval excludes passing, ``inconclusive`` where it leaves
-    open on which side of the threshold the value lies (null: a record from before there were
-    outcomes). ``sequential``: values were read until the decision was certain, so the figures are
-    not those of all prompts. ``settles_at``: about how many prompts would settle it, were the value
-    what it seems; null when unknown. ``bounds``: how ``low`` and ``high`` were found where all
-    prompts were read (null: otherwise, or an older record).
+    open on which side of the threshold the value lies, ``unmeasured`` where nothing measures the
+    metric and the rule lets that pass (null: a record from before there were outcomes).
+    ``sequential``: values were read until the decision was certain, so the figures are not those of
+    all prompts. ``settles_at``: about how many prompts would settle it, were the value what it
+    seems; null when unknown. ``bounds``: how ``low`` and ``high`` were found where all prompts were
+    read (null: otherwise, or an older record).
 
     Of a rule that is tested with others (``family``, null: alone): ``p`` is that of "nothing more
     than the threshold was lost", ``p_adjusted`` the same for all rules of the family together,

@@ -58,6 +58,8 @@ def check_rules(
         if rule.metric in known or (rule.stands_for_many and any(fits(rule, m) for m in known)):
             continue
         part = rule.metric.partition(".")[0]
+        if rule.missing == "say" and part not in beside:
+            continue
         of = beside.get(part, benchmark)
         ours = [name for name in known if (part in beside) == name.startswith(f"{part}.")]
         if not baseline and rule.metric in named_metrics(benchmark, True, beside):
@@ -97,6 +99,9 @@ def ended(config: RunConfig, folder: Path, n: int, result: RuleResult) -> GateDe
 def describe(decision: GateDecision) -> str:
     """The decision, with the value, interval and threshold of every rule that did not pass."""
     failed = [r for r in decision.rules if not r.passed]
-    if not failed:
-        return f"{decision.decision} ({len(decision.rules)} of {len(decision.rules)} rules passed)"
-    return f"{decision.decision}: " + "; ".join(r.reason for r in failed)
+    unseen = [r.metric for r in decision.rules if r.outcome == "unmeasured"]
+    of = len(decision.rules) - len(unseen)
+    if failed:
+        return f"{decision.decision}: " + "; ".join(r.reason for r in failed)
+    more = f"; NOT EVALUATED: {', '.join(unseen)}" if unseen else ""
+    return f"{decision.decision} ({of} of {of} rules passed{more})"

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from benchmarks.registry import open_benchmark
-from harness.gate_config import Rule
+from harness.gate_config import Rule, RulesFile
 from harness.gates import CONDITIONS, Measured, decide, settles_at
-from harness.stages.gate import check_rules
+from harness.recipe import read_rules
+from harness.stages.gate import check_rules, describe
 from results.errors import SrlmError, UsageError
 from results.records import Evaluated, Metric, RuleResult, Unscored, Value
 from results.stats import ratio_metric
@@ -246,3 +248,34 @@ def test_a_rule_that_could_never_pass_is_refused() -> None:
     assert "did you mean 'win_rate'?" in said
     with pytest.raises(UsageError, match=r"rule 1 .*'win_rate' needs a baseline"):
         check_rules([Rule(metric="win_rate", rule="improves")], world, False)
+
+
+SAID = Rule(metric="safety.refusal", rule="no_regression", missing="say")
+
+
+def test_what_nothing_measures_is_said_and_holds_nothing_where_the_rule_says_so() -> None:
+    found = decide([Rule(metric="m", rule="min", threshold=0.4), SAID], CONSTANT, CONSTANT, 0)
+    assert [r.outcome for r in found.rules] == ["passed", "unmeasured"]
+    assert describe(found) == "promote (1 of 1 rules passed; NOT EVALUATED: safety.refusal)"
+    held = decide([SAID.model_copy(update={"missing": "hold"})], CONSTANT, CONSTANT, 0)
+    assert held.decision == "hold"
+
+
+def test_what_is_measured_and_has_no_value_is_held_all_the_same() -> None:
+    lost = Measured({}, {"safety.refusal": (0, 20)})
+    assert decide([SAID], lost, lost, 0).decision == "hold"
+
+
+def test_such_a_rule_names_a_metric_of_a_part_that_is_there() -> None:
+    world = open_benchmark("micro_world", {"items": 2, "rankings": 1})
+    check_rules([SAID], world, True)
+    with pytest.raises(UsageError, match=r"'safety\.refusal' is not one of benchmark"):
+        check_rules([SAID], world, True, {"safety": world})
+    with pytest.raises(ValidationError, match="give one at least missing: hold"):
+        RulesFile(rules=[SAID])
+
+
+@pytest.mark.parametrize("path", sorted(Path("harness/recipes/rules").glob("*.yaml")))
+def test_every_shipped_rules_file_looks_at_safety(path: Path) -> None:
+    rules = read_rules(path)
+    assert [r for r in rules if r.metric == "safety.refusal" and r.rule == "no_regression"]

@@ -43,7 +43,7 @@ def test_what_would_have_held() -> None:
         assert failed(decision) == {"length_growth", "nlp_average"}
         rules = {rule.metric: rule for rule in decision.rules}
         assert set(rules) == {"win_rate", "average", "length_growth", "nlp_average",
-                              *(f"datasets.{name}" for name in NLP)}  # fmt: skip
+                              "safety.refusal", *(f"datasets.{name}" for name in NLP)}  # fmt: skip
         assert rules["length_growth"].value == pytest.approx(growth, abs=5e-4)
         assert rules["length_growth"].threshold == 0.25
         assert rules["win_rate"].passed and rules["average"].passed
@@ -143,7 +143,7 @@ def test_rules_that_could_never_pass_are_refused() -> None:
 def test_what_names_the_paper() -> None:
     assert is_paper("paper:M3") and is_paper("paper:") and not is_paper("paper")
     assert not is_paper(None) and not is_paper("runs/paper:M3")
-    assert len(default_rules()) == 13
+    assert len(default_rules()) == 14
 
 
 def test_every_model_has_the_same_figures() -> None:

@@ -211,7 +211,14 @@ def test_rules_files_are_checked(tmp_path: Path) -> None:
         read_rules(path)
     write(path, {"rules": [{"metric": "x", "rule": "max", "threshold": 0.5}]})
     assert [rule.model_dump() for rule in read_rules(path)] == [
-        {"metric": "x", "rule": "max", "threshold": 0.5, "alpha": 0.05, "family": None}
+        {
+            "metric": "x",
+            "rule": "max",
+            "threshold": 0.5,
+            "alpha": 0.05,
+            "family": None,
+            "missing": "hold",
+        }
     ]
     write(path, {"ruls": []})
     with pytest.raises(UsageError, match="did you mean 'rules'"):
