@@ -66,8 +66,8 @@ class Loss:
             else f"a drop of {self.detectable:.3f} would have been seen with 80 % power"
         )  # fmt: skip
         return (
-            f"no proven loss{above}: p of one {self.p:.3g}, {self.adjusted:.3g} among the "
-            f"{self.of} of family {self.family}, whose alpha is {alpha:g}; {seen}"
+            f"no proven loss{above}: p {self.p:.3g}, {self.adjusted:.3g} with all {self.of} of "
+            f"family {self.family} (alpha {alpha:g}); {seen}"
         )
 
 

@@ -5,9 +5,9 @@ sample, and differ on a tenth of the samples; the rules are those of a suite, ``
 each task as one family. How often does the gate hold a model that lost nothing, or no more than the
 margin that its rules accept (at most alpha)? How often one that lost on one task exactly the drop
 that the gate says it would have seen (at least 80 %)? The suite ``fast`` is decided on values, as
-``harness.gates.decide`` does it but for the intervals that it shows (each hundredth time it is asked
-too); of the whole suite the counts are drawn, and go through the same tests and the same step-down:
-equal counts give equal p-values. Exit code 1 where a rate is surely (at 1 %) on the wrong side.
+``harness.gates.decide`` does it but for the intervals that it shows (at times it is asked, too); of
+the whole suite the counts are drawn, and go through the same tests and the same step-down: equal
+counts give equal p-values. Exit code 1 where a rate is surely (at 1 %) on the wrong side.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def test_a_family_decides_by_holm() -> None:
     assert (result.p, result.p_adjusted, result.family) == (p, pytest.approx(3 * p), "nlp.*")
     assert result.value == pytest.approx(-9 / 60) and result.low is not None
     assert result.detectable is not None and result.detectable > 9 / 60
-    assert "among the 3 of family nlp.*" in result.reason
+    assert "with all 3 of family nlp.*" in result.reason
     assert f"a drop of {result.detectable:.3f} would have been seen" in result.reason
     ours, theirs = pair(arc_easy=(3, 22), piqa=(5, 5), gsm8k=(4, 4))
     found = decide([ALL], ours, theirs, 0)
