@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .PHONY: setup run test test-loop test-parts check bench engines served served-benchmarks seeds control kills m0 coverage published \
-	parse-corpus real-judge own-model families beyond-three audit alarms gates
+	parse-corpus real-judge own-model families beyond-three audit alarms gates regressions
 
 # Installed anew only when the project file changed.
 .venv/.done: pyproject.toml
@@ -85,6 +85,10 @@ coverage: setup
 # Sequential gates: what they save (needs the real data) and how often they err.
 gates: setup
 	$(BIN)/python -m tests.proofs.sequential
+
+# What a gate on nine tasks holds: nothing lost, the margin lost, and a drop that it says it sees.
+regressions: setup
+	$(BIN)/python -m tests.proofs.regressions
 
 # These need the real data, SRLM_REAL_DATA.
 own-model: setup

@@ -139,16 +139,20 @@ def _same_question(a: Path, first: Evaluated, b: Path, second: Evaluated) -> Non
         one, other = getattr(first, key), getattr(second, key)
         if one != other and not (key == "judge" and both_own):
             raise UsageError(
-                f"{a} and {b} differ in {key}: {excerpt(one)} and {excerpt(other)}; their figures "
+                f"{a} and {b} differ in {key}: {_said(one)} and {_said(other)}; their figures "
                 "cannot be compared, evaluate both alike"
             )
     for name in first.metrics.keys() & second.metrics.keys():
         one, other = first.metrics[name].convention, second.metrics[name].convention
         if one != other:
             raise UsageError(
-                f"{a} and {b} do not count {name} alike: {excerpt(one)} and {excerpt(other)}; "
+                f"{a} and {b} do not count {name} alike: {_said(one)} and {_said(other)}; "
                 "evaluate both alike"
             )
+
+
+def _said(value: str | None) -> str:
+    return "none" if value is None else repr(excerpt(value))
 
 
 def _values(folder: Path) -> dict[str, list[Value]]:

@@ -36,15 +36,23 @@ class Loss:
         of: rules in the family.
         p: of "nothing more than the threshold was lost".
         adjusted: the same for the whole family.
-        detectable: the smallest true drop that would have been found with 80 % power though it
-            were the only one; null where none would be.
+        test: where both are from; null where there was nothing to test.
+        share: of alpha: enough for a finding, whatever the others of the family say.
     """
 
     family: str
     of: int
     p: float
     adjusted: float
-    detectable: float | None
+    test: LossTest | None
+    share: float
+
+    @property
+    def detectable(self) -> float | None:
+        """The smallest true drop that would have been found with 80 % power though it were the only
+        one; null where none would be.
+        """
+        return None if self.test is None else self.test.least_drop(self.share)
 
     def outcome(self, alpha: float) -> Outcome:
         """Nothing is inconclusive: it passes unless a loss is proven."""
@@ -58,8 +66,8 @@ class Loss:
             else f"a drop of {self.detectable:.3f} would have been seen with 80 % power"
         )  # fmt: skip
         return (
-            f"no proven loss{above}: p of one {self.p:.3g}, {self.adjusted:.3g} among the "
-            f"{self.of} of family {self.family}, whose alpha is {alpha:g}; {seen}"
+            f"no proven loss{above}: p {self.p:.3g}, {self.adjusted:.3g} with all {self.of} of "
+            f"family {self.family} (alpha {alpha:g}); {seen}"
         )
 
 
@@ -120,11 +128,8 @@ def tested_together(rules: Sequence[Rule], tests: Mapping[int, LossTest | None])
         asked = [tests[place] for place in members]
         ps = [1.0 if test is None else test.p_loss for test in asked]
         for place, test, p, adjusted in zip(members, asked, ps, holm(ps), strict=True):
-            share = rules[place].alpha / len(
-                members
-            )  # the first step's: enough whatever the others
-            least = None if test is None else test.least_drop(share)
-            found[place] = Loss(name, len(members), p, adjusted, least)
+            share = rules[place].alpha / len(members)  # what Holm's first step asks for
+            found[place] = Loss(name, len(members), p, adjusted, test, share)
     return found
 
 

@@ -34,16 +34,14 @@ def told_apart(
         return []
     above, here = _counted(ours[-1]), _counted(group)
     by_convention: dict[tuple[str, str], list[str]] = {}
-    for name in above.keys() & here.keys():
+    for name in (name for name in above if name in here):
         (convention, n), (published, of) = above[name], here[name]
         if (convention, n) != (published, of):
             sizes = f"{n or 'unknown'} and {of or 'unknown'}"
             by_convention.setdefault((convention, published), []).append(f"{name} ({sizes})")
-    order = {name: place for place, name in enumerate(above)}
     return [
         f"other conventions, not ranked together with the table above: {convention or 'not said'} "
-        f"there, {published} here; samples there and here: "
-        + ", ".join(sorted(names, key=lambda text: order[text.rpartition(" (")[0]]))
+        f"there, {published} here; samples there and here: " + ", ".join(names)
         for (convention, published), names in by_convention.items()
     ]
 

@@ -83,7 +83,7 @@ def least_drop(n: int, apart: int, alpha: float, margin: float = 0.0,
     first = _first_lost(n, apart, alpha, margin)
 
     def found(drop: float) -> bool:
-        return _chance(first, n, max(apart / n, drop), drop) >= power
+        return _chance(first, n, np.array([max(apart / n, drop)]), drop) >= power
 
     if not found(1.0):
         return None
@@ -146,17 +146,18 @@ def _worst(score: float, margin: float, n: int, apart: int) -> float:
     first = _least(score, margin, n)
     # A loss needs samples that differ: below the margin there is no such loss.
     shares = np.linspace(max(low, margin), max(high, margin), TRIED)
-    return max(_chance(first, n, float(share), margin) for share in shares)
+    return _chance(first, n, shares, margin)
 
 
-def _chance(first: Array, n: int, share: float, drop: float) -> float:
-    """The chance of as many lost samples as ``first`` says, where the models differ on this
-    ``share`` (>= drop) and the candidate loses ``drop`` of accuracy.
+def _chance(first: Array, n: int, shares: Array, drop: float) -> float:
+    """The chance of as many lost samples as ``first`` says, where the candidate loses ``drop`` of
+    accuracy: the largest over the ``shares`` (rising, from drop up) of samples that differ.
     """
     from scipy.stats import binom
 
-    low, high = binom.ppf(NEGLIGIBLE, n, share), binom.isf(NEGLIGIBLE, n, share)
-    apart = np.arange(max(int(low), 0), int(high) + 1)
-    lost = min((share + drop) / (2 * share), 1.0) if share else 0.5
-    chances = binom.pmf(apart, n, share) * binom.sf(first[apart] - 1, apart, lost)
-    return min(1.0, float(chances.sum()))
+    ends = binom.ppf(NEGLIGIBLE, n, shares[0]), binom.isf(NEGLIGIBLE, n, shares[-1])
+    apart = np.arange(max(int(ends[0]), 0), int(ends[1]) + 1)
+    column = shares[:, None]
+    lost = np.minimum((column + drop) / np.maximum(2 * column, 1e-300), 1.0)
+    chances = binom.pmf(apart, n, column) * binom.sf(first[apart] - 1, apart, lost)
+    return min(1.0, float(chances.sum(axis=1).max()))

@@ -137,3 +137,17 @@ def test_a_run_that_was_stopped_before_its_gate_says_so(house) -> None:
     }  # fmt: skip
     with pytest.raises(UsageError, match="not a run folder"):
         replay(made.folder / "iter_1")
+
+
+def test_a_family_is_kept_as_it_was_expanded_and_comes_out_again(house) -> None:
+    rules = [{"metric": "qual*", "rule": "no_regression"}]
+    made = house(rules=rules, on_hold="roll_back")
+    made.run()
+    stored = made.json("iter_3/gate.json")
+    applied = {"metric": "quality", "rule": "no_regression", "threshold": 0.0, "alpha": 0.05,
+               "family": "qual*"}  # fmt: skip
+    assert stored["inputs"]["rules"] == [applied]
+    assert stored["rules"][0]["family"] == "qual*" and stored["rules"][0]["p_adjusted"] <= 1
+    assert agreed(replay(made.folder))
+    forge(made.folder / "iter_3" / "gate.json", rules=[{**stored["rules"][0], "p": 0.5}])
+    assert replay(made.folder)[2].why == "quality (no_regression): another p"
