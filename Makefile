@@ -2,13 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .PHONY: setup run test test-loop test-parts check bench engines served served-benchmarks seeds control kills m0 coverage published \
-	parse-corpus real-judge own-model families beyond-three audit alarms gates
+	parse-corpus real-judge own-model families beyond-three audit alarms gates nlp
 
 # Installed anew only when the project file changed.
 .venv/.done: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
-	$(BIN)/python -m pip install --quiet --editable '.[local,openai,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[local,openai,nlp,dev]'
 	@touch $@
 
 setup: .venv/.done
@@ -85,6 +85,10 @@ coverage: setup
 # Sequential gates: what they save (needs the real data) and how often they err.
 gates: setup
 	$(BIN)/python -m tests.proofs.sequential
+
+# All nine NLP tasks against the plain lm_eval command (needs the real data, about ten minutes a model).
+nlp: setup
+	$(BIN)/python -m tests.proofs.nlp
 
 # These need the real data, SRLM_REAL_DATA.
 own-model: setup

@@ -80,6 +80,17 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "human_agreement": ("human agreement", "share"),
     "human_agreement_without_ties": ("human agreement, without ties", "share"),
     "pearson": ("Pearson", "correlation"),
+    "arc_easy": ("ARC-Easy", "share"),
+    "arc_challenge": ("ARC-Challenge", "share"),
+    "hellaswag": ("HellaSwag", "share"),
+    "siqa": ("SIQA", "share"),
+    "piqa": ("PIQA", "share"),
+    "gsm8k": ("GSM8K", "share"),
+    "mmlu": ("MMLU", "share"),
+    "obqa": ("OpenBookQA", "share"),
+    "nq": ("Natural Questions", "share"),
+    "mmlu_stem": ("MMLU STEM", "share"),
+    "mmlu_logic": ("MMLU logic", "share"),
 }
 # Metrics that come in groups ("categories.writing"): the kind of all in a group.
 GROUPS: dict[str, Kind] = {

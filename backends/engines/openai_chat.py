@@ -129,7 +129,7 @@ class OpenAIEngine:
             return await check_model(self._terms, endpoints)
 
     def lm_eval_model(self) -> LmEvalModel:
-        """The first endpoint's completions, as text: of a model that lies here, its tokenizer too."""
+        """The first endpoint's completions, as text; of a model that lies here its tokenizer."""
         terms = self._terms
         tokenizer = {"tokenizer": terms.model} if Path(terms.model).is_dir() else {}
         arguments = {

@@ -80,9 +80,8 @@ class DataFolder:
         return []
 
     def _glob(self, patterns: Sequence[str]) -> list[Path]:
-        return sorted(
-            {Path(p) for pattern in patterns for p in glob.glob(str(self.root / pattern))}
-        )
+        places = [str(self.root / pattern) for pattern in patterns]  # or absolute as they are
+        return sorted({Path(p) for place in places for p in glob.glob(place)})  # noqa: PTH207
 
 
 def open_folder(data: str) -> DataFolder:

@@ -155,7 +155,7 @@ _Loader.add_constructor("!function", lambda loader, node: f"!function {node.valu
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
+        found = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except (OSError, yaml.YAMLError) as error:
         why = " ".join(str(error).split())
         raise SrlmError(f"{path}: a task file of lm-eval cannot be read ({why})") from error

@@ -128,7 +128,9 @@ def plan_suite(
         if only is not None and metric not in only:
             continue
         leaves = []
-        for name, path in dict(pair for task in entry.asked for pair in shipped.leaves(task)).items():
+        for name, path in dict(
+            pair for task in entry.asked for pair in shipped.leaves(task)
+        ).items():
             try:
                 leaves.append(_leaf(metric, entry, name, path, folder))
             except FileNotFoundError as error:
@@ -146,9 +148,7 @@ def plan_suite(
     return planned
 
 
-def _leaf(
-    metric: str, entry: Entry, name: str, path: Path, folder: DataFolder | None
-) -> Leaf:
+def _leaf(metric: str, entry: Entry, name: str, path: Path, folder: DataFolder | None) -> Leaf:
     own = shipped.settings(path)
     shots = entry.shots if entry.shots is not None else int(own.get("num_fewshot") or 0)
     metadata = own.get("metadata") or {}
@@ -174,7 +174,9 @@ def _leaf(
         config |= {
             "dataset_path": files.builder,
             "dataset_name": None,
-            "dataset_kwargs": {"data_files": {s: list(map(str, p)) for s, p in files.splits.items()}},
+            "dataset_kwargs": {
+                "data_files": {s: list(map(str, p)) for s, p in files.splits.items()}
+            },
             "training_split": "train" if "train" in files.splits else None,
             "validation_split": "validation" if "validation" in files.splits else None,
             # The asked split by this name: only from it does lm-eval leave the question itself out

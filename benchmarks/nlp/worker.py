@@ -86,9 +86,7 @@ def main() -> None:
         emit({"event": "done", "metric": name, "seconds": time.monotonic() - started, **found})
 
 
-def _load_all(
-    job: Mapping[str, Any], manager: Any
-) -> tuple[dict[str, Loaded], dict[str, str]]:
+def _load_all(job: Mapping[str, Any], manager: Any) -> tuple[dict[str, Loaded], dict[str, str]]:
     """The tasks of every metric with their data, and why some of them cannot be had."""
     loaded: dict[str, Loaded] = {}
     failed: dict[str, str] = {}
