@@ -123,14 +123,14 @@ def plan_suite(
     Raises:
         UsageError: data are missing, with all tasks that lack them; or a task is unknown.
     """
-    planned, missing = [], {}
+    planned: list[Planned] = []
+    missing: dict[str, list[str]] = {}
     for metric, entry in suite.metrics.items():
         if only is not None and metric not in only:
             continue
         leaves = []
-        for name, path in dict(
-            pair for task in entry.asked for pair in shipped.leaves(task)
-        ).items():
+        tasks = dict(pair for task in entry.asked for pair in shipped.leaves(task))
+        for name, path in tasks.items():
             try:
                 leaves.append(_leaf(metric, entry, name, path, folder))
             except FileNotFoundError as error:
@@ -185,8 +185,8 @@ def _leaf(metric: str, entry: Entry, name: str, path: Path, folder: DataFolder |
         }
         if source != BUILT_IN:
             config["fewshot_split"] = source
-        facts["files"] = {s: [file_sha256(p) for p in files.splits[s]]
-                          for s in {split, *([source] if shots and source != BUILT_IN else [])}}  # fmt: skip
+        read = {split, source} if shots and source != BUILT_IN else {split}
+        facts["files"] = {s: [file_sha256(p) for p in files.splits[s]] for s in sorted(read)}
         facts["shots_from"] = source if shots else None
     return Leaf(
         name=name,

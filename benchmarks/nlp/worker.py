@@ -59,8 +59,8 @@ def main() -> None:
     if hub:
         emit({"event": "missing", "why": hub})
         return
-    for metric, why in failed.items():
-        emit({"event": "failed", "metric": metric, "why": why})
+    for metric, reason in failed.items():
+        emit({"event": "failed", "metric": metric, "why": reason})
     todo = [m for m in job["metrics"] if m["metric"] in loaded]
     if not todo:
         return
