@@ -122,7 +122,7 @@ class Nlp:
             judge=None,
             metrics=metrics,
             values=values,
-            data=text_hash({p.metric: p.hash() for p in self.planned}),
+            data=text_hash({p.metric: _asked(p, runs.get(p.metric)) for p in self.planned}),
         )
 
     def _opened(self, model: Caller) -> LmEvalModel | None:
@@ -144,3 +144,9 @@ class Nlp:
                 "hub id) with options.tokenizer"
             )
         return LmEvalModel(found.kind, arguments, found.environment)
+
+
+def _asked(planned: Planned, run: TaskRun | None) -> list[str]:
+    """What decides whether two figures compare: of the hub's rows only what came tells which."""
+    hub = any(leaf.files is None for leaf in planned.leaves)
+    return [planned.hash(), run.docs if hub and run is not None else ""]

@@ -129,10 +129,11 @@ def plan_suite(
         if only is not None and metric not in only:
             continue
         leaves = []
-        tasks = dict(pair for task in entry.asked for pair in shipped.leaves(task))
-        for name, path in tasks.items():
+        tasks = {name: (path, task) for task in entry.asked for name, path in shipped.leaves(task)}
+        for name, (path, task) in tasks.items():
+            names = list(dict.fromkeys([entry.folder or metric, metric, task, name]))
             try:
-                leaves.append(_leaf(metric, entry, name, path, folder))
+                leaves.append(_leaf(metric, entry, name, path, names, folder))
             except FileNotFoundError as error:
                 missing.setdefault(metric, []).append(str(error))
         planned.append(Planned(metric, entry, leaves, limit))
@@ -148,7 +149,9 @@ def plan_suite(
     return planned
 
 
-def _leaf(metric: str, entry: Entry, name: str, path: Path, folder: DataFolder | None) -> Leaf:
+def _leaf(
+    metric: str, entry: Entry, name: str, path: Path, names: list[str], folder: DataFolder | None
+) -> Leaf:
     own = shipped.settings(path)
     shots = entry.shots if entry.shots is not None else int(own.get("num_fewshot") or 0)
     metadata = own.get("metadata") or {}
@@ -170,7 +173,7 @@ def _leaf(metric: str, entry: Entry, name: str, path: Path, folder: DataFolder |
     split, source, files = None, HUB, None
     part = _part(own, entry, name)
     if folder is not None:
-        files, split, source = _local(metric, entry, name, part, own, folder)
+        files, split, source = _local(names, part, own, folder)
         config |= {
             "dataset_path": files.builder,
             "dataset_name": None,
@@ -203,9 +206,8 @@ def _leaf(metric: str, entry: Entry, name: str, path: Path, folder: DataFolder |
 
 
 def _local(
-    metric: str, entry: Entry, name: str, part: str | None, own: Mapping[str, Any],
-    folder: DataFolder,
-) -> tuple[LocalFiles, str, str]:  # fmt: skip
+    names: list[str], part: str | None, own: Mapping[str, Any], folder: DataFolder
+) -> tuple[LocalFiles, str, str]:
     """Files, the split that is asked, and the one that examples come from."""
     asked = [s for key in ("test_split", "validation_split") if (s := own.get(key))]
     examples = [
@@ -213,7 +215,6 @@ def _local(
         for key in ("fewshot_split", "training_split", "validation_split", "test_split")
         if (s := own.get(key))
     ]
-    names = list(dict.fromkeys([entry.folder or metric, metric, *entry.asked, name]))
     files = folder.find(names, part, list(dict.fromkeys([*asked, *examples])))
     split = next((s for s in asked if files is not None and s in files.splits), None)
     if files is None or split is None:

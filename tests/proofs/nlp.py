@@ -1,7 +1,7 @@
 """All nine NLP tasks on the quick start's M1 and M3 against plain lm-eval: ``make nlp``.
 
 Ours goes through ``srlm eval``; theirs is lm-eval's own command on task files that are written
-here, with the same files, model and batch size. Every sample's scores and every aggregate must be equal.
+here, with the same files, model and batch size. Scores of samples and aggregates must be equal.
 Needs the real data. ``--samples N`` takes N rows of each task, spread over it, in place of all.
 """
 
