@@ -94,6 +94,10 @@ class Nlp:
         fewer.__dict__.pop("planned", None)
         return fewer
 
+    def data_hash(self) -> str:
+        """Of tasks and local files; UsageError where some are missing."""
+        return text_hash([p.hash() for p in self.planned])
+
     def metrics(self, baseline: bool) -> Sequence[str]:
         """The suite's metrics; a baseline adds none."""
         return [name for name in self.suite.metrics if self.tasks is None or name in self.tasks]
@@ -109,6 +113,7 @@ class Nlp:
         opened = self._opened(model)
         runs: dict[str, TaskRun] = {}
         if opened is not None:
+            model.engine.close()  # what holds the weights here would be in the way of lm-eval's
             runs = run_tasks(self.planned, model, opened, folder, self.silence_s)
         metrics: dict[str, Metric] = {}
         values: list[Value] = []
@@ -122,7 +127,9 @@ class Nlp:
             judge=None,
             metrics=metrics,
             values=values,
-            data=text_hash({p.metric: _asked(p, runs.get(p.metric)) for p in self.planned}),
+            data=text_hash(
+                [self.max_length, {p.metric: _asked(p, runs.get(p.metric)) for p in self.planned}]
+            ),
         )
 
     def _opened(self, model: Caller) -> LmEvalModel | None:

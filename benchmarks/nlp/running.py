@@ -39,7 +39,8 @@ def run_tasks(
         SrlmError: data cannot be fetched, the server cannot be asked, or the process ended.
     """
     file = RecordFile(folder / RUNS, TaskRun)
-    keys = {p.metric: text_hash([model.engine.identity, p.hash()]) for p in planned}
+    bound = opened.arguments.get("max_length")
+    keys = {p.metric: text_hash([model.engine.identity, bound, p.hash()]) for p in planned}
     done = {
         run.metric: run
         for run in file.read()

@@ -198,7 +198,7 @@ def test_rehearsal_checks_and_runs_nothing(data: Path, tmp_path: Path) -> None:
 
 def test_an_engine_that_lm_eval_cannot_open(data: Path, tmp_path: Path) -> None:
     class Other:
-        identity, startup_seconds = "other", 0.0
+        identity, startup_seconds = "other", 0.0  # and no way to open it
 
     benchmark = Nlp(data=str(data), tasks=["arc_easy"])
     with CallCache(tmp_path / "c.sqlite") as cache, pytest.raises(UsageError, match="engine Other"):
