@@ -12,8 +12,8 @@ from benchmarks.nlp.tasks import Planned
 
 
 def questions(planned: Sequence[Planned]) -> Iterator[str]:
-    """Every question of the asked splits, with single spaces: the suite's ``text`` fields, each
-    alone and all of a sample joined. A file that cannot be read gives none: its task says so.
+    """Every question of the asked splits, with single spaces: a sample's ``text`` fields joined.
+    A file that cannot be read gives none: its task says so.
     """
     for metric in planned:
         fields = metric.entry.text
@@ -22,8 +22,8 @@ def questions(planned: Sequence[Planned]) -> Iterator[str]:
                 continue
             for path in leaf.files.splits[leaf.split]:
                 for row in _rows(path, leaf.files.builder, fields):
-                    parts = [" ".join(str(row[f]).split()) for f in fields if row.get(f)]
-                    yield from {*parts[-1:], " ".join(parts)} - {""}
+                    if text := " ".join(" ".join(str(row.get(f) or "") for f in fields).split()):
+                        yield text
 
 
 def _rows(path: Path, builder: str, fields: Sequence[str]) -> Iterator[dict[str, Any]]:

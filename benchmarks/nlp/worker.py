@@ -6,6 +6,8 @@ All data are loaded before the model is, and every finished task is written befo
 from __future__ import annotations
 
 import json
+import numbers
+import os
 import random
 import sys
 import time
@@ -13,6 +15,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from backends.process import become_worker
 from benchmarks.nlp.records import Sample, samples_file
@@ -175,18 +179,18 @@ def _draw(sizes: Mapping[str, int], asked: Mapping[str, Any]) -> dict[str, list[
 def _sample(
     name: str, part: str | None, row: Mapping[str, Any], asked: Mapping[str, Any]
 ) -> Sample:
-    numbers = {key: float(row[key]) for key in row["metrics"] if _is_number(row[key])}
-    if asked["score"] not in numbers:
+    scores = {key: float(row[key]) for key in row["metrics"] if _is_number(row[key])}
+    if asked["score"] not in scores:
         raise ValueError(
             f"{name}: metric {asked['score']!r} is no number of one sample; there are: "
-            f"{', '.join(sorted(numbers)) or 'none'}"
+            f"{', '.join(sorted(scores)) or 'none'}"
         )
     return Sample(
         task=name,
         part=part,
         doc_id=int(row["doc_id"]),
-        value=numbers[asked["score"]],
-        scores=numbers,
+        value=scores[asked["score"]],
+        scores=scores,
         target=str(row["target"]),
         answers=list(_plain(row["filtered_resps"])),
         doc_hash=row["doc_hash"],
@@ -196,9 +200,7 @@ def _sample(
 
 
 def _is_number(value: Any) -> bool:
-    import numbers
-
-    return isinstance(value, numbers.Real) or type(value).__module__ == "numpy"
+    return isinstance(value, numbers.Real | np.bool_)
 
 
 def _plain(answers: Any) -> Iterator[Any]:
@@ -214,8 +216,6 @@ def _refused(model: Mapping[str, Any], likelihoods: bool) -> str | None:
     """Why a server cannot be asked, null where it can: it must give its prompts' likelihoods."""
     if model["kind"] != "local-completions" or not likelihoods:
         return None
-    import os
-
     import requests
 
     url = model["arguments"]["base_url"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from benchmarks.nlp.benchmark import Nlp
 from benchmarks.nlp.local_files import open_folder
 from benchmarks.nlp.suite import load_suite, shipped_suites
 from benchmarks.nlp.tasks import Planned, plan_suite
-from results.errors import UsageError
+from results.errors import SrlmError, UsageError
 from tests.nlp_files import arc_rows, write_folder, write_rows
 
 NINE = ["arc_easy", "arc_challenge", "hellaswag", "siqa", "piqa", "gsm8k", "mmlu", "obqa", "nq"]
@@ -164,3 +167,23 @@ def test_questions_are_held_out(tmp_path: Path) -> None:
     assert benchmark.held_out("A cow lives on farm 0. What does it do?")
     assert not benchmark.held_out("A hen lays 3 eggs") and not benchmark.held_out("")
     assert benchmark.smaller(1).held_out("What does goat number 1 eat?")
+
+
+def test_without_lm_eval(monkeypatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "lm_eval" else found(name)
+    )
+    with pytest.raises(SrlmError, match=r"needs the package 'lm_eval'.*pip install 'srlm\[nlp\]'"):
+        Nlp()
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed(tmp_path: Path) -> None:
+    data = write_folder(tmp_path)
+    code = (
+        "import sys\nfrom benchmarks.nlp.benchmark import Nlp\n"
+        f"Nlp(data={str(data)!r}, tasks=['siqa']).data_hash()\n"
+        "print([m for m in ('torch', 'lm_eval', 'datasets') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
