@@ -86,7 +86,7 @@ coverage: setup
 gates: setup
 	$(BIN)/python -m tests.proofs.sequential
 
-# All nine NLP tasks against the plain lm_eval command (needs the real data, about ten minutes a model).
+# All nine NLP tasks against the plain lm_eval command (needs the real data, hours).
 nlp: setup
 	$(BIN)/python -m tests.proofs.nlp
 
