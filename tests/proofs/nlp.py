@@ -111,6 +111,15 @@ def ours(model: Path, out: Path, limit: int | None) -> float:
     return time.monotonic() - began
 
 
+def same(ours: Sample, theirs: dict[str, Any], metric: str) -> bool:
+    """Whether prompt, target, score and, where the model wrote one, its answer are equal."""
+    wrote = [x for x in theirs["filtered_resps"] if isinstance(x, str)]
+    return (
+        (ours.doc_hash, ours.prompt_hash, ours.target_hash, ours.value)
+        == (theirs["doc_hash"], theirs["prompt_hash"], theirs["target_hash"], theirs[metric])
+    ) and (not wrote or ours.answers == wrote)
+
+
 def compare(evaluation: Path, theirs: Path, tasks: dict[str, list[str]]) -> list[str]:
     """A line for every metric; those with a difference say DIFFERS."""
     results = json.loads(max(theirs.rglob("results_*.json")).read_text())["results"]
@@ -121,14 +130,14 @@ def compare(evaluation: Path, theirs: Path, tasks: dict[str, list[str]]) -> list
         key = f"{entry.metric},{entry.filter}"
         wrong = 0
         for name in tasks[metric]:
-            own = {s.doc_id: s.value for s in samples if s.task == name}
+            own = {s.doc_id: s for s in samples if s.task == name}
             if not own:
                 continue
             file = max(theirs.rglob(f"samples_{name}_*.jsonl"))
             told = [json.loads(line) for line in file.read_text().splitlines()]
-            expected = {row["doc_id"]: float(row[entry.metric]) for row in told
-                        if row["filter"] == entry.filter}  # fmt: skip
-            wrong += sum(own.get(i) != x for i, x in expected.items()) + len(own.keys() - expected)
+            rows = {row["doc_id"]: row for row in told if row["filter"] == entry.filter}
+            wrong += len(own.keys() ^ rows.keys())
+            wrong += sum(not same(own[i], rows[i], entry.metric) for i in own.keys() & rows)
         sizes = {name: sum(s.task == name for s in samples) for name in tasks[metric]}
         sums = [results[name][key] * n for name, n in sizes.items() if n]
         value = results[tasks[metric][0]][key] if len(sums) == 1 else sum(sums) / len(samples)
