@@ -2,13 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .PHONY: setup run test test-loop test-parts check bench engines served served-benchmarks seeds control kills m0 coverage published \
-	parse-corpus real-judge own-model families beyond-three audit alarms gates regressions
+	parse-corpus real-judge own-model families beyond-three audit alarms gates regressions nlp
 
 # Installed anew only when the project file changed.
 .venv/.done: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
-	$(BIN)/python -m pip install --quiet --editable '.[local,openai,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[local,openai,nlp,dev]'
 	@touch $@
 
 setup: .venv/.done
@@ -89,6 +89,10 @@ gates: setup
 # What a gate on nine tasks holds: nothing lost, the margin lost, and a drop that it says it sees.
 regressions: setup
 	$(BIN)/python -m tests.proofs.regressions
+
+# All nine NLP tasks against the plain lm_eval command (needs the real data, hours).
+nlp: setup
+	$(BIN)/python -m tests.proofs.nlp
 
 # These need the real data, SRLM_REAL_DATA.
 own-model: setup

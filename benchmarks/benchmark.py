@@ -46,6 +46,15 @@ class HasRankings(Protocol):
 
 
 @runtime_checkable
+class HasDataFiles(Protocol):
+    """A benchmark that reads files of the user's: an evaluation of other bytes is another one."""
+
+    def data_hash(self) -> str:
+        """Of what the files hold; SrlmError where they are missing."""
+        ...
+
+
+@runtime_checkable
 class Shrinkable(Protocol):
     """A benchmark that can be had with fewer prompts, to try a run at a small scale."""
 

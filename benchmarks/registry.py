@@ -19,6 +19,7 @@ BENCHMARKS = Table(
         "judge_agreement": "benchmarks.judge_agreement:JudgeAgreement",
         "alpaca_eval2": "benchmarks.alpaca_eval2.benchmark:AlpacaEval2",
         "mt_bench": "benchmarks.mt_bench.benchmark:MtBench",
+        "nlp": "benchmarks.nlp.benchmark:Nlp",
     },
     {},
 )

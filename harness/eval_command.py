@@ -22,8 +22,8 @@ def add(commands: Any) -> None:
         "eval",
         help="one model on one benchmark, or figures from stored judgments",
         description="With MODEL: asks it what the benchmark asks, has it judged, and keeps all in "
-        "a folder; the same command again goes on. Without: the figures of AlpacaEval 2.0 or "
-        "MT-Bench from stored files, one row a model; calls nothing.",
+        "a folder; the same command again goes on. Without: the figures of AlpacaEval 2.0, "
+        "MT-Bench or GSM8K from stored files, one row a model; calls nothing.",
         epilog="exit codes: 0 done or promoted, 1 error, 2 usage, 3 held by --rules, 4 too many "
         "unscored judgments, 130 interrupted. A figure whose files are missing is null, with the "
         "reason.",
@@ -73,6 +73,7 @@ def add(commands: Any) -> None:
         ("--outputs", "alpaca_eval2: the model's model_outputs.json"),
         ("--baseline-outputs", "alpaca_eval2: the baseline's"),
         ("--judgments", "mt_bench: FastChat's judgments, of single answers or of pairs"),
+        ("--gsm8k", "nlp: models' solutions of GSM8K (answers=FILE: its test.jsonl)"),
     ):  # fmt: skip
         stored.add_argument(option, type=Path, metavar="FILE", help=what)
     stored.add_argument(

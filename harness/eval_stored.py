@@ -15,8 +15,9 @@ OVERRIDES = "overrides"
 TAKES = {
     "alpaca_eval2": ("annotations", "outputs", "baseline_outputs", OVERRIDES),
     "mt_bench": ("judgments", "baseline"),
+    "nlp": ("gsm8k", OVERRIDES),
 }
-FILES = ("annotations", "outputs", "baseline_outputs", "judgments")  # never of a model
+FILES = ("annotations", "outputs", "baseline_outputs", "judgments", "gsm8k")  # never of a model
 
 
 def from_stored(arguments: argparse.Namespace) -> int:
@@ -75,6 +76,22 @@ def _mt_bench(arguments: argparse.Namespace) -> Rows:
     return stored.rows(arguments.judgments, arguments.seed)
 
 
+def _nlp(arguments: argparse.Namespace) -> Rows:
+    from benchmarks.nlp.stored import rows
+    from harness.recipe import checked, read_overrides
+    from harness.section import Section
+    from results.errors import UsageError
+
+    class Settings(Section):
+        answers: str | None = None
+
+    if arguments.gsm8k is None:
+        raise UsageError("eval --benchmark nlp needs a MODEL, or --gsm8k FILE of stored solutions")
+    settings = checked(Settings, read_overrides(arguments.overrides), Path("eval"))
+    answers = None if settings.answers is None else Path(settings.answers)
+    return rows(arguments.gsm8k, answers, arguments.seed)
+
+
 def _refuse_others(arguments: argparse.Namespace) -> None:
     """Raises UsageError on a file that the benchmark does not read: it would be passed over."""
     from results.errors import UsageError
@@ -93,4 +110,5 @@ def _refuse_others(arguments: argparse.Namespace) -> None:
 STORED: dict[str, Callable[[argparse.Namespace], Rows]] = {
     "alpaca_eval2": _alpaca_eval2,
     "mt_bench": _mt_bench,
+    "nlp": _nlp,
 }

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from backends.engines.caller import Caller
 from backends.engines.engine import check_ready, check_served
-from benchmarks.benchmark import own_prompts
+from benchmarks.benchmark import HasDataFiles, own_prompts
 from benchmarks.registry import BENCHMARKS, open_benchmark
 from harness.called import PACE, Called, callers, open_called, without_pace
 from harness.config import Budget
@@ -191,6 +191,8 @@ class Task:
             found["judge"] = text_hash([self.judge.engine.identity, self.spec.model_dump()])
         if self.opponent.folder is not None:
             found["baseline"] = _answers_hash(self.opponent.folder)
+        if isinstance(self.benchmark, HasDataFiles):
+            found["data"] = self.benchmark.data_hash()
         for key, value in flatten(self.config.options).items():
             if isinstance(value, str) and is_file(value):
                 found[f"options.{key}"] = hashlib.sha256(Path(value).read_bytes()).hexdigest()

@@ -36,6 +36,9 @@ class Silent:
         self.config = config
         return [Completion("", "stop", Usage(0, 0)) for _ in requests]
 
+    def lm_eval_model(self) -> None:
+        """Nothing is run."""
+
     def close(self) -> None:
         """Nothing is held."""
 

@@ -89,6 +89,8 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "mmlu": ("MMLU", "share"),
     "obqa": ("OpenBookQA", "share"),
     "nq": ("Natural Questions", "share"),
+    "mmlu_stem": ("MMLU STEM", "share"),
+    "mmlu_logic": ("MMLU logic", "share"),
 }
 # Metrics that come in groups ("categories.writing"): the kind of all in a group.
 GROUPS: dict[str, Kind] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from results.errors import SrlmError
 from results.records import Message
@@ -204,6 +204,30 @@ class Served(Protocol):
         """Asks, by no paid call. Raises SrlmError where the key is refused or the model is not
         known there; returns what the user should know, one line each: that the server is away.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class LmEvalModel:
+    """How lm-eval opens the model of an engine, in a process of its own.
+
+    Args:
+        kind: lm-eval's model type: hf, vllm, local-completions ...
+        arguments: of that type, JSON data without secrets.
+        environment: variables for that process; a key stands here and nowhere else.
+    """
+
+    kind: str
+    arguments: dict[str, Any]
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+@runtime_checkable
+class OpenedByLmEval(Protocol):
+    """An engine whose model lm-eval can open too."""
+
+    def lm_eval_model(self) -> LmEvalModel | None:
+        """How; null where nothing is to be run, in an evaluation that is only gone through."""
         ...
 
 

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from backends.engines.engine import Completion, GenerateConfig, Request, TokenLogprobs, Usage
+from backends.engines.engine import (
+    Completion,
+    GenerateConfig,
+    LmEvalModel,
+    Request,
+    TokenLogprobs,
+    Usage,
+)
 from backends.model_check import check_files, check_model
 from backends.models import LOCAL_EXTRA, model_folder
 from backends.reasoning import Reasoning
@@ -115,6 +122,16 @@ class HfEngine:
     def check_model(self) -> None:
         """Raises UsageError where settings or tokenizer say that the model cannot take part."""
         check_model(self.folder, self.tokenizer)
+
+    def lm_eval_model(self) -> LmEvalModel:
+        """The same weights, type, device and batch size."""
+        arguments = {
+            "pretrained": str(self.folder.resolve()),
+            "dtype": self.dtype,
+            "device": self.device,  # auto: lm-eval takes a GPU where there is one
+            "batch_size": self.batch_size,
+        }
+        return LmEvalModel("hf", arguments)
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
         """Longest prompts first, so that a batch pads little and memory runs out early or never;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from pydantic import Field
 from backends.engines.batch_calls import BatchCalls
 from backends.engines.dialect import Dialect
 from backends.engines.endpoints import Terms, check_model, opened
-from backends.engines.engine import Completion, Flight, GenerateConfig, Request
+from backends.engines.engine import Completion, Flight, GenerateConfig, LmEvalModel, Request
 from backends.engines.limits import PerMinute
 from backends.engines.secret import check_key
 from backends.engines.server_calls import ServerCalls
@@ -126,6 +127,22 @@ class OpenAIEngine:
     async def _looked(self) -> list[str]:
         async with opened(self._terms) as endpoints:
             return await check_model(self._terms, endpoints)
+
+    def lm_eval_model(self) -> LmEvalModel:
+        """The first endpoint's completions, as text; of a model that lies here its tokenizer."""
+        terms = self._terms
+        tokenizer = {"tokenizer": terms.model} if Path(terms.model).is_dir() else {}
+        arguments = {
+            "model": terms.model,
+            "base_url": f"{terms.urls[0]}/completions",
+            "num_concurrent": terms.max_concurrency,
+            "max_retries": terms.max_retries,
+            "timeout": math.ceil(terms.timeout_s),
+            "tokenizer_backend": "huggingface",
+            "tokenized_requests": False,
+            **tokenizer,
+        }
+        return LmEvalModel("local-completions", arguments, {"OPENAI_API_KEY": terms.key})
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
         """One batch of all: the server forms its own."""

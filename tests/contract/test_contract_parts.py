@@ -37,6 +37,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "references": "reference.jsonl",
         "judge_prompts": "judge_prompts.jsonl",
     },
+    "nlp": {"tasks": ["arc_easy"]},
 }
 SOURCE_OPTIONS: dict[str, dict[str, Any]] = {"micro_world": {"ift": 3, "eft": 6}}
 
