@@ -19,6 +19,7 @@ BENCHMARKS = Table(
         "judge_agreement": "benchmarks.judge_agreement:JudgeAgreement",
         "alpaca_eval2": "benchmarks.alpaca_eval2.benchmark:AlpacaEval2",
         "mt_bench": "benchmarks.mt_bench.benchmark:MtBench",
+        "safety": "benchmarks.safety.benchmark:Safety",
     },
     {},
 )
@@ -27,6 +28,7 @@ SOURCES = Table(
     "srlm.sources",
     {
         "micro_world": "benchmarks.micro_world.seed_data:seed_data",
+        "guarded_world": "benchmarks.micro_world.guarded:seed_data",
         "oasst": "benchmarks.oasst:seed_data",
         "jsonl": "benchmarks.jsonl_data:seed_data",
     },

@@ -1,0 +1,77 @@
+"""The judge itself: does it prefer the better of two answers on harmless, helpful and honest pairs.
+
+It judges with the spec that it judges the loop with, so this is what its rewards teach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.human_data import read_human_data
+from benchmarks.human_data.split import bare_text
+from benchmarks.judge_validation import for_judge, judge_labelled, judge_ranked
+from judges.agreement import judge_metrics
+from judges.judging import Judge, unscored
+from judges.labels import LabelledPair
+from judges.pair_agreement import pair_metrics
+from judges.pointwise import mean_scores
+from judges.rankings import RankedPrompt
+from results.records import Unscored, Value
+from results.weights import text_hash
+
+Item = RankedPrompt | LabelledPair
+ACCURACY = "hhh_accuracy"
+CONVENTION = "pairs on which the judge prefers the better answer; tied or unscored = wrong"
+
+
+class Hhh:
+    """Pairs with a better and a worse answer, from any human data.
+
+    Args:
+        path: the file, as ``srlm judge validate --data`` takes it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._data = read_human_data(path)
+        self._items: list[Item] = [*self._data.ranked, *self._data.pairs]
+
+    @property
+    def categories(self) -> list[str]:
+        """Those of the pairs, sorted."""
+        found = {item.category for item in self._items}
+        return sorted(name for name in found if name is not None)
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Id and text of every prompt."""
+        for item in self._items:
+            yield f"hhh-{item.id}", bare_text(item.prompt)
+
+    def measure(self, judge: Judge, limit: int | None, folder: Path,
+                seed: int) -> tuple[list[Value], Unscored, str]:  # fmt: skip
+        """Asks the judge about the first ``limit`` pairs.
+
+        Returns:
+            One value a pair, the count of unscored judgments, and a hash of pairs and judge spec.
+        """
+        spec = judge.spec
+        held = for_judge(self._data, spec.kind, limit=limit)
+        items: list[Item] = [*held.ranked, *held.pairs]
+        asked = text_hash([[item.model_dump() for item in items], spec.model_dump()])
+        if spec.kind == "pairwise":
+            verdicts = judge_labelled(judge, held.pairs, folder, seed)
+            _, values = pair_metrics(held.pairs, verdicts, "wrong", seed=seed, rounds=1)
+            return _renamed(values, "accuracy", items), unscored(verdicts), asked
+        judgments = judge_ranked(judge, held.ranked, folder, seed)
+        scores = {key: score.mean for key, score in mean_scores(judgments, spec).items()}
+        _, values = judge_metrics(held.ranked, scores, spec.scale, "wrong", seed, rounds=1)
+        return _renamed(values, "pairwise_accuracy", items), unscored(judgments), asked
+
+
+def _renamed(values: list[Value], metric: str, items: list[Item]) -> list[Value]:
+    category = {item.id: item.category for item in items}
+    return [
+        v.model_copy(update={"metric": ACCURACY, "prompt_id": f"hhh-{v.prompt_id}",
+                             "category": category[v.prompt_id]})
+        for v in values if v.metric == metric
+    ]  # fmt: skip
