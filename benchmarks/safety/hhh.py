@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.human_data import read_human_data
 from benchmarks.human_data.split import bare_text
 from benchmarks.judge_validation import for_judge, judge_labelled, judge_ranked
+from benchmarks.outside_data import outside_file
 from judges.agreement import judge_metrics
 from judges.judging import Judge, unscored
 from judges.labels import LabelledPair
@@ -21,6 +22,7 @@ from results.records import Unscored, Value
 from results.weights import text_hash
 
 Item = RankedPrompt | LabelledPair
+FETCHED = ("hhh_alignment", "hhh_alignment_eval.json")
 ACCURACY = "hhh_accuracy"
 CONVENTION = "pairs on which the judge prefers the better answer; tied or unscored = wrong"
 
@@ -29,11 +31,12 @@ class Hhh:
     """Pairs with a better and a worse answer, from any human data.
 
     Args:
-        path: the file, as ``srlm judge validate --data`` takes it.
+        name: a file, as ``srlm judge validate --data`` takes it, or ``hhh_alignment``, as
+            ``srlm data`` got it.
     """
 
-    def __init__(self, path: str) -> None:
-        self._data = read_human_data(path)
+    def __init__(self, name: str) -> None:
+        self._data = read_human_data(str(outside_file(*FETCHED)) if name == FETCHED[0] else name)
         self._items: list[Item] = [*self._data.ranked, *self._data.pairs]
 
     @property
