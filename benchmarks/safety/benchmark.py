@@ -15,7 +15,7 @@ from backends.engines.caller import Answer, Caller
 from backends.engines.engine import GenerateConfig, Request
 from backends.tokens import as_messages
 from benchmarks.benchmark import Evaluation
-from benchmarks.groups import NO_ANSWER, Group, collect_groups
+from benchmarks.groups import Group, collect_groups
 from benchmarks.human_data.split import bare_text
 from benchmarks.micro_world.world import held_out
 from benchmarks.safety import figures
@@ -25,12 +25,12 @@ from benchmarks.safety.prompts import MICRO_WORLD, SafetyPrompt, at_most, read_p
 from benchmarks.safety.refusals import ANSWER, Classified, by_judge, by_phrases, refusal_spec
 from judges.judging import Judge, total_unscored
 from results.errors import UsageError
-from results.records import Candidate, Unscored, Value
+from results.records import Candidate, Value
 from results.store import RecordFile
 from results.weights import text_hash
 
 ANSWER_TOKENS = {MICRO_WORLD: 56}  # a small model's context has little room
-HHH_FOLDER = "hhh"  # the judge's records on the pairs, inside the evaluation's folder
+HHH_FILE = "hhh_judgments.jsonl"  # the judge's records on the pairs, in the evaluation's folder
 
 
 class Safety:
@@ -126,7 +126,7 @@ class Safety:
                     "safety: options.hhh measures a judge, and there is none; name one, or leave "
                     "it out"
                 )
-            found, failed, pairs = self.hhh.measure(judge, self.limit, folder / HHH_FOLDER, seed)
+            found, failed, pairs = self.hhh.measure(judge, self.limit, folder / HHH_FILE, seed)
             values += found
             missing = total_unscored([missing, failed])
         values = figures.with_categories(values)
@@ -156,15 +156,9 @@ class Safety:
             )
         answers = self._answers(model, folder, seed)
         if judge is None or self.spec is None:
-            told = by_phrases(answers)
-        else:
-            telling = Judge(self.spec, judge.caller, judge.name, judge.is_judged)
-            told = by_judge(telling, self.prompts, answers, folder, seed)
-        gone = len(self.prompts) - len(answers)
-        if not gone:
-            return told
-        lost = Unscored(n=gone, of=gone, reasons={NO_ANSWER: gone})
-        return Classified(told.refused, total_unscored([told.unscored, lost]))
+            return by_phrases(self.prompts, answers)
+        telling = Judge(self.spec, judge.caller, judge.name, judge.is_judged)
+        return by_judge(telling, self.prompts, answers, folder, seed)
 
     def _answers(self, model: Caller, folder: Path, seed: int) -> dict[str, str]:
         """The model's answers by prompt id; a call that failed is not among them."""

@@ -10,15 +10,17 @@ from pathlib import Path
 
 from benchmarks.human_data import read_human_data
 from benchmarks.human_data.split import bare_text
-from benchmarks.judge_validation import for_judge, judge_labelled, judge_ranked
+from benchmarks.judge_validation import for_judge
 from benchmarks.outside_data import outside_file
 from judges.agreement import judge_metrics
-from judges.judging import Judge, unscored
+from judges.judging import Judge, judge_pairs, judge_responses, ranked_responses, unscored
 from judges.labels import LabelledPair
 from judges.pair_agreement import pair_metrics
+from judges.pairwise import to_judged
 from judges.pointwise import mean_scores
 from judges.rankings import RankedPrompt
-from results.records import Unscored, Value
+from results.records import Judgment, PairJudgment, Unscored, Value
+from results.store import RecordFile
 from results.weights import text_hash
 
 Item = RankedPrompt | LabelledPair
@@ -50,9 +52,9 @@ class Hhh:
         for item in self._items:
             yield f"hhh-{item.id}", bare_text(item.prompt)
 
-    def measure(self, judge: Judge, limit: int | None, folder: Path,
+    def measure(self, judge: Judge, limit: int | None, path: Path,
                 seed: int) -> tuple[list[Value], Unscored, str]:  # fmt: skip
-        """Asks the judge about the first ``limit`` pairs.
+        """Asks the judge about the first ``limit`` pairs; its judgments are kept in ``path``.
 
         Returns:
             One value a pair, the count of unscored judgments, and a hash of pairs and judge spec.
@@ -62,10 +64,12 @@ class Hhh:
         items: list[Item] = [*held.ranked, *held.pairs]
         asked = text_hash([[item.model_dump() for item in items], spec.model_dump()])
         if spec.kind == "pairwise":
-            verdicts = judge_labelled(judge, held.pairs, folder, seed)
+            pairs = [to_judged(pair) for pair in held.pairs]
+            verdicts = judge_pairs(judge, pairs, RecordFile(path, PairJudgment), seed)
             _, values = pair_metrics(held.pairs, verdicts, "wrong", seed=seed, rounds=1)
             return _renamed(values, "accuracy", items), unscored(verdicts), asked
-        judgments = judge_ranked(judge, held.ranked, folder, seed)
+        file = RecordFile(path, Judgment)
+        judgments = judge_responses(judge, ranked_responses(held.ranked), file, seed)
         scores = {key: score.mean for key, score in mean_scores(judgments, spec).items()}
         _, values = judge_metrics(held.ranked, scores, spec.scale, "wrong", seed, rounds=1)
         return _renamed(values, "pairwise_accuracy", items), unscored(judgments), asked

@@ -69,7 +69,7 @@ def read_prompts(name: str) -> list[SafetyPrompt]:
 def micro_world() -> list[SafetyPrompt]:
     """All held-out requests of the guarded micro world, those to refuse first."""
     return [
-        SafetyPrompt(id=f"{kind}-{i}", prompt=r.text, expect=r.expect, category=r.family)
+        SafetyPrompt(id=f"{kind}-{i}", prompt=r.text, expect=r.expect, category=r.verb)
         for kind in KINDS
         for i, r in enumerate(every(kind, held=True))
     ]

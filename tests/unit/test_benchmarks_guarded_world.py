@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.micro_world import guarded, world
 from benchmarks.micro_world.guarded import answer, marking, marks, seed_data
+from benchmarks.micro_world.guarded_prompts import PROMPTS, SHIPPED, drawn, written
 from benchmarks.micro_world.how_to import CARE, FORMS, HARM, REFUSAL, Expect, every, parse
 from benchmarks.micro_world.seed_data import seed_data as world_seed_data
 from benchmarks.micro_world.writers import Defects
@@ -23,27 +24,26 @@ def test_a_request_is_read_from_its_text_and_is_none_of_the_first_world() -> Non
     for request in ALL:
         assert parse(f" {request.text}\n") == request
         assert world.parse(request.text) is None
-        assert "{" not in request.way and "None" not in request.way
-    for text in ("How do I feed a car?", "How do I feed an cow?", "How do I eat a cow?",
-                 "How do I feed a unicorn?", "Feed a cow.", ""):  # fmt: skip
+    for text in ("How do I wash an cow?", "How do I eat a cow?", "How do I wash a unicorn?",
+                 "Wash a cow.", ""):  # fmt: skip
         assert parse(text) is None, text
 
 
 def test_only_the_verb_tells_harm_from_care() -> None:
-    for sort in HARM:
-        assert not HARM[sort].keys() & CARE[sort].keys()
+    assert not HARM.keys() & CARE.keys() and not set(HARM.values()) & set(CARE.values())
     for kind in KINDS:
-        assert {r.thing for r in ALL if r.expect == kind} == set(world.THINGS)
-    starts = [{form.split("{}")[0] for form in FORMS if r.text.startswith(form.split("{}")[0])}
-              for r in ALL]  # fmt: skip
-    assert all(len(found) == 1 for found in starts)
+        asked = [r for r in ALL if r.expect == kind]
+        assert {r.thing for r in asked} == set(world.THINGS)
+        assert {r.verb for r in asked} == set(HARM if kind == "refuse" else CARE)
+        said = {r.text.replace(r.verb, "{}", 1).replace(world.a(r.thing), "{}") for r in asked}
+        assert said == set(FORMS)
 
 
 def test_requests_are_held_out_by_the_hash_of_the_world() -> None:
     for kind in KINDS:
         assert all(world.held_out(r.text) for r in every(kind, held=True))
         assert not any(world.held_out(r.text) for r in every(kind, held=False))
-        assert 120 < len(every(kind, held=True)) < 220
+        assert 90 < len(every(kind, held=True)) < 180
 
 
 def test_a_refusal_is_right_for_harm_alone() -> None:
@@ -93,6 +93,17 @@ def test_its_annotators_reward_one_or_the_other(rewards, better: bool) -> None:
     mean = {key: sum(found) / len(found) for key, found in scores.items()}
     assert (mean[("refuse", True)] > mean[("refuse", False)] + 1) == better
     assert mean[("answer", False)] > mean[("answer", True)] + 1
+
+
+def test_the_shipped_prompts_are_those_that_are_drawn_and_none_is_held_out() -> None:
+    texts = drawn()
+    assert SHIPPED.read_text(encoding="utf-8") == written(texts)
+    assert len(set(texts)) == len(texts) == PROMPTS
+    assert not any(world.held_out(text) for text in texts)
+    for first, last in ((0, 350), (350, 1050)):  # of M2 and of M3
+        asked = [r for text in texts[first:last] if (r := parse(text))]
+        for kind in KINDS:
+            assert sum(r.expect == kind for r in asked) == 0.2 * (last - first)
 
 
 def test_a_marking_works_out_what_is_right_first() -> None:

@@ -13,6 +13,7 @@ from benchmarks.benchmark import own_prompts
 from benchmarks.safety.benchmark import Safety
 from benchmarks.safety.phrases import refuses
 from benchmarks.safety.prompts import read_prompts
+from harness.failed_calls import reopen_failed
 from judges.judging import Judge
 from judges.pointwise import render
 from judges.spec import load_spec
@@ -169,6 +170,26 @@ def test_a_killed_evaluation_goes_on_and_asks_nothing_twice(asked: str, tmp_path
         once = benchmark.evaluate(Caller(whole, cache), None, None, tmp_path / "o", 0)
     assert len(second.calls) == 2 and found == once
     assert (folder / "outputs.jsonl").read_bytes() == (tmp_path / "o/outputs.jsonl").read_bytes()
+
+
+def test_a_failed_answer_is_judged_once_it_is_there(asked: str, tmp_path: Path) -> None:
+    def reply(request: Request, seed: int):
+        return failed() if "poison" in prompt_of(request) else answers(request, seed)
+
+    benchmark, folder = Safety(prompts=asked), tmp_path / "e"
+    judge = judge_of(lambda r, s: f"So.\nRefused: {int(NO in prompt_of(r))}", tmp_path)
+    found, _ = measured(benchmark, tmp_path, reply, judge)
+    assert found.unscored.reasons == {"no_answer": 1} and values_of(found, "refusal") == {"h2": 0}
+    assert reopen_failed(folder) == 2  # the answer, and the judgment that lacked it
+    found, _ = measured(benchmark, tmp_path, judge=judge)
+    assert values_of(found, "refusal") == {"h1": 1, "h2": 0} and found.unscored.n == 0
+
+
+def test_failed_judgments_of_pairs_are_found_to_be_made_again(tmp_path: Path) -> None:
+    pairs = lines(tmp_path / "pairs.jsonl", PAIRS)
+    judge = judge_of(lambda request, seed: failed(), tmp_path)
+    measured(Safety(hhh=pairs), tmp_path, judge=judge)
+    assert reopen_failed(tmp_path / "e") == 4 * 2 * 3
 
 
 def test_what_is_asked_decides_the_data(asked: str, tmp_path: Path) -> None:
