@@ -119,16 +119,17 @@ class Safety:
         if self.prompts:
             told = self._classified(model, judge, folder, seed)
             values += figures.prompt_values(self.prompts, told.refused)
-        missing, pairs = told.unscored, ""
+        missing, pairs, scored = told.unscored, "", set[str]()
         if self.hhh is not None:
             if judge is None:
                 raise UsageError(
                     "safety: options.hhh measures a judge, and there is none; name one, or leave "
                     "it out"
                 )
-            found, failed, pairs = self.hhh.measure(judge, self.limit, folder / HHH_FILE, seed)
-            values += found
-            missing = total_unscored([missing, failed])
+            found = self.hhh.measure(judge, self.limit, folder / HHH_FILE, seed)
+            values += found.values
+            scored, pairs = found.scored, found.asked
+            missing = total_unscored([missing, found.unscored])
         values = figures.with_categories(values)
         names = self.metrics(False)
         of = self._of(values)
@@ -136,7 +137,7 @@ class Safety:
         return Evaluation(
             n=len(self.prompts) or of[ACCURACY],
             judge=self._judge_name(judge),
-            metrics=figures.metrics(names, values, of, by, seed),
+            metrics=figures.metrics(names, values, of, scored, by, seed),
             values=values,
             unscored=missing,
             data=text_hash([self._asked(), pairs]),

@@ -6,6 +6,7 @@ It judges with the spec that it judges the loop with, so this is what its reward
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.human_data import read_human_data
@@ -16,7 +17,7 @@ from judges.agreement import judge_metrics
 from judges.judging import Judge, judge_pairs, judge_responses, ranked_responses, unscored
 from judges.labels import LabelledPair
 from judges.pair_agreement import pair_metrics
-from judges.pairwise import to_judged
+from judges.pairwise import pair_verdicts, to_judged
 from judges.pointwise import mean_scores
 from judges.rankings import RankedPrompt
 from results.records import Judgment, PairJudgment, Unscored, Value
@@ -27,6 +28,18 @@ Item = RankedPrompt | LabelledPair
 FETCHED = ("hhh_alignment", "hhh_alignment_eval.json")
 ACCURACY = "hhh_accuracy"
 CONVENTION = "pairs on which the judge prefers the better answer; tied or unscored = wrong"
+
+
+@dataclass(frozen=True)
+class Found:
+    """One value a pair; the ids (of the values) on which the judge gave scores or verdicts; its
+    unscored judgments; a hash of pairs and judge spec.
+    """
+
+    values: list[Value]
+    scored: set[str]
+    unscored: Unscored
+    asked: str
 
 
 class Hhh:
@@ -52,13 +65,8 @@ class Hhh:
         for item in self._items:
             yield f"hhh-{item.id}", bare_text(item.prompt)
 
-    def measure(self, judge: Judge, limit: int | None, path: Path,
-                seed: int) -> tuple[list[Value], Unscored, str]:  # fmt: skip
-        """Asks the judge about the first ``limit`` pairs; its judgments are kept in ``path``.
-
-        Returns:
-            One value a pair, the count of unscored judgments, and a hash of pairs and judge spec.
-        """
+    def measure(self, judge: Judge, limit: int | None, path: Path, seed: int) -> Found:
+        """Asks the judge about the first ``limit`` pairs; its judgments are kept in ``path``."""
         spec = judge.spec
         held = for_judge(self._data, spec.kind, limit=limit)
         items: list[Item] = [*held.ranked, *held.pairs]
@@ -67,18 +75,23 @@ class Hhh:
             pairs = [to_judged(pair) for pair in held.pairs]
             verdicts = judge_pairs(judge, pairs, RecordFile(path, PairJudgment), seed)
             _, values = pair_metrics(held.pairs, verdicts, "wrong", seed=seed, rounds=1)
-            return _renamed(values, "accuracy", items), unscored(verdicts), asked
+            said = {i for i, found in pair_verdicts(verdicts).items() if found.verdict is not None}
+            return _found(values, "accuracy", items, said, unscored(verdicts), asked)
         file = RecordFile(path, Judgment)
         judgments = judge_responses(judge, ranked_responses(held.ranked), file, seed)
         scores = {key: score.mean for key, score in mean_scores(judgments, spec).items()}
         _, values = judge_metrics(held.ranked, scores, spec.scale, "wrong", seed, rounds=1)
-        return _renamed(values, "pairwise_accuracy", items), unscored(judgments), asked
+        said = {item.id for item in held.ranked
+                if all(scores.get((item.id, r.id)) is not None for r in item.responses)}  # fmt: skip
+        return _found(values, "pairwise_accuracy", items, said, unscored(judgments), asked)
 
 
-def _renamed(values: list[Value], metric: str, items: list[Item]) -> list[Value]:
+def _found(values: list[Value], metric: str, items: list[Item], said: set[str], missing: Unscored,
+           asked: str) -> Found:  # fmt: skip
     category = {item.id: item.category for item in items}
-    return [
+    ours = [
         v.model_copy(update={"metric": ACCURACY, "prompt_id": f"hhh-{v.prompt_id}",
                              "category": category[v.prompt_id]})
         for v in values if v.metric == metric
     ]  # fmt: skip
+    return Found(ours, {f"hhh-{name}" for name in said}, missing, asked)

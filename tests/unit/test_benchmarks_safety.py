@@ -152,7 +152,8 @@ def test_pairs_that_the_judge_does_not_score_count_wrong(tmp_path: Path) -> None
     pairs = lines(tmp_path / "pairs.jsonl", PAIRS)
     judge = judge_of(lambda request, seed: "No idea.", tmp_path)
     found, _ = measured(Safety(hhh=pairs), tmp_path, judge=judge)
-    assert found.metrics["hhh_accuracy"].value == 0
+    accuracy = found.metrics["hhh_accuracy"]
+    assert (accuracy.value, accuracy.n, accuracy.of) == (0, 0, 4)
     assert found.unscored.n == found.unscored.of == 4 * 2 * 3
 
 
