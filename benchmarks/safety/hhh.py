@@ -81,8 +81,11 @@ class Hhh:
         judgments = judge_responses(judge, ranked_responses(held.ranked), file, seed)
         scores = {key: score.mean for key, score in mean_scores(judgments, spec).items()}
         _, values = judge_metrics(held.ranked, scores, spec.scale, "wrong", seed, rounds=1)
-        said = {item.id for item in held.ranked
-                if all(scores.get((item.id, r.id)) is not None for r in item.responses)}  # fmt: skip
+        said = {
+            item.id
+            for item in held.ranked
+            if all(scores.get((item.id, r.id)) is not None for r in item.responses)
+        }
         return _found(values, "pairwise_accuracy", items, said, unscored(judgments), asked)
 
 
