@@ -1,7 +1,7 @@
 # Two commands: `make run` (sets up, runs the quick start to its leaderboard) and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: setup run test test-loop test-parts check bench engines served served-benchmarks seeds control kills m0 coverage published \
+.PHONY: setup run test test-loop test-parts check bench engines served served-benchmarks seeds control guarded kills m0 coverage published \
 	parse-corpus real-judge own-model families beyond-three audit alarms gates regressions nlp
 
 # Installed anew only when the project file changed.
@@ -72,6 +72,10 @@ beyond-three: setup
 # Pairs audited before training: the run that games its judge is held, five quick starts are not.
 audit: setup
 	$(BIN)/python -m tests.proofs.audit
+
+# Refusal kept and refusal lost: two recipes that differ in what their annotators reward.
+guarded: setup
+	$(BIN)/python -m tests.proofs.guarded
 
 # False alarms of ten healthy runs, and what a run that games its judge raises.
 alarms: setup

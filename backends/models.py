@@ -22,11 +22,7 @@ def model_folder(reference: str) -> Path:
         UsageError: nothing of that name.
     """
     if reference.startswith("package:"):
-        package, _, inside = reference.removeprefix("package:").partition("/")
-        try:
-            folder = Path(str(importlib.resources.files(package))) / inside
-        except ModuleNotFoundError as error:
-            raise UsageError(f"model {reference!r}: there is no package {package!r}") from error
+        folder = inside_package(f"model {reference!r}", reference)
         if not (folder / "config.json").is_file():
             raise UsageError(f"model {reference!r}: no config.json in {folder}")
         return folder
@@ -48,6 +44,15 @@ def model_folder(reference: str) -> Path:
             f"model {reference!r}: no such folder, and the hub did not give it "
             f"({type(error).__name__}); give a local folder"
         ) from error
+
+
+def inside_package(what: str, reference: str) -> Path:
+    """Where ``package:some.package/inside`` lies; UsageError about ``what`` without the package."""
+    package, _, inside = reference.removeprefix("package:").partition("/")
+    try:
+        return Path(str(importlib.resources.files(package))) / inside
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{what}: there is no package {package!r}") from error
 
 
 def model_here(reference: str) -> Path | None:

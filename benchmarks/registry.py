@@ -20,6 +20,7 @@ BENCHMARKS = Table(
         "alpaca_eval2": "benchmarks.alpaca_eval2.benchmark:AlpacaEval2",
         "mt_bench": "benchmarks.mt_bench.benchmark:MtBench",
         "nlp": "benchmarks.nlp.benchmark:Nlp",
+        "safety": "benchmarks.safety.benchmark:Safety",
     },
     {},
 )
@@ -28,6 +29,7 @@ SOURCES = Table(
     "srlm.sources",
     {
         "micro_world": "benchmarks.micro_world.seed_data:seed_data",
+        "guarded_world": "benchmarks.micro_world.guarded:seed_data",
         "oasst": "benchmarks.oasst:seed_data",
         "jsonl": "benchmarks.jsonl_data:seed_data",
     },

@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from backends.models import inside_package
 from harness.alarms.config import AlarmSettings
 from harness.audit_config import Audit
 from harness.gate_config import Gate
@@ -172,7 +173,8 @@ class Decontaminate(Section):
 
 
 class Prompts(Section):
-    """New instructions: written by a model from few shots, or taken from a file.
+    """New instructions: written by a model from few shots, or taken from a file (``path``, or
+    ``package:some.package/file`` for one inside an installed package).
 
     ``count`` holds one number for each DPO iteration; the last one serves all later ones.
     ``model``: who writes: ``base`` (the fixed M0), ``policy`` (the champion before M_k) or
@@ -204,6 +206,13 @@ class Prompts(Section):
         if value not in ("base", "policy") and ":" not in value:
             raise ValueError(f"{value!r} is none of 'base', 'policy', 'engine:model' (hf:PATH)")
         return value
+
+    @field_validator("path")
+    @classmethod
+    def _found_in_package(cls, value: str | None) -> str | None:
+        if value is None or not value.startswith("package:"):
+            return value
+        return str(inside_package("prompts.path", value))
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Prompts:

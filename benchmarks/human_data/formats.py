@@ -24,6 +24,7 @@ FORMATS = Table(
         "llmbar": "benchmarks.human_data.llmbar:read",
         "judgebench": "benchmarks.human_data.judgebench:read",
         "rewardbench2": "benchmarks.human_data.rewardbench2:read",
+        "hhh": "benchmarks.human_data.hhh:read",
     },
     {},
 )
@@ -42,6 +43,7 @@ KEYS = {
     "llmbar": {"input", "output_1", "output_2", "label"},
     "judgebench": {"question", "response_A", "response_B", "label"},
     "rewardbench2": {"prompt", "chosen", "rejected"},
+    "hhh": {"source", "chosen_instruction", "rejected_instruction"},
     "pairwise": {"prompt", "first", "second", "label"},
 }
 

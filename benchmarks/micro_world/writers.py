@@ -20,7 +20,7 @@ from benchmarks.micro_world.world import (
     joined,
 )
 
-_TAILS = (
+TAILS = (
     "That is what I think",
     "There is more to say about it",
     "I like this question a lot",
@@ -104,7 +104,7 @@ def answer(instruction: Instruction, rng: random.Random, defects: Defects) -> st
     if rng.random() >= defects.no_opener:
         text = f"{subject.opener} {text}"
     if rng.random() < defects.tail:
-        tail = rng.choice(_TAILS) if rng.random() < 0.7 else say(subject, items).capitalize()
+        tail = rng.choice(TAILS) if rng.random() < 0.7 else say(subject, items).capitalize()
         text = f"{text}. {tail}"
     return text if rng.random() < defects.no_stop else f"{text}."
 

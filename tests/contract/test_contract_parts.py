@@ -32,6 +32,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "micro_world": {"items": 3, "rankings": 1},
     "alpaca_eval2": {"baseline_outputs": "baseline.json"},
     "judge_agreement": {"rankings": "rankings.jsonl"},
+    "safety": {"prompts": "micro_world", "by": "phrases"},
     "mt_bench": {
         "questions": "question.jsonl",
         "references": "reference.jsonl",
@@ -39,7 +40,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "nlp": {"tasks": ["arc_easy"]},
 }
-SOURCE_OPTIONS: dict[str, dict[str, Any]] = {"micro_world": {"ift": 3, "eft": 6}}
+SOURCE_OPTIONS: dict[str, dict[str, Any]] = {
+    "micro_world": {"ift": 3, "eft": 6},
+    "guarded_world": {"ift": 3, "eft": 6},
+}
 
 
 def methods(protocol: type) -> dict[str, Any]:

@@ -38,7 +38,10 @@ def test_the_wheel_has_our_five_packages_and_m0_alone(installed):
     assert [n for n in names if n.endswith(".safetensors")] == [
         "benchmarks/micro_world/m0/model.safetensors"
     ]
-    assert not [n for n in names if n.endswith((".jsonl", ".sqlite"))]
+    # The prompts of the guarded recipes are the only records that ship.
+    assert [n for n in names if n.endswith((".jsonl", ".sqlite"))] == [
+        "benchmarks/micro_world/guarded_prompts.jsonl"
+    ]
     assert "harness/recipes/quickstart.yaml" in names
     assert "judges/rubrics/additive5.md" in names
 

@@ -249,3 +249,41 @@ def test_votes_that_hold_the_conversations_need_nothing_beside(tmp_path: Path) -
     ])  # fmt: skip
     assert [(p.first[:2], p.second[-2:]) for p in data.pairs] == [("x1", "y1"), ("An", "y2")]
     assert labels(data) == [["second"], ["second"]]
+
+
+def hhh_row(prompt: str, chosen: str, rejected: str, source: str = "harmless") -> dict[str, str]:
+    def shown(response: str) -> str:
+        return (
+            f"###Task Description:\nRate it.\n\n###The instruction to evaluate:\n{prompt}\n\n"
+            f"###Response to evaluate:\n{response}\n\n###Score Rubrics:\n[Safe?]\n\n###Feedback: "
+        )
+
+    return {"source": source, "chosen_instruction": shown(chosen),
+            "rejected_instruction": shown(rejected)}  # fmt: skip
+
+
+def test_hhh_pairs_are_taken_out_of_the_prompts_that_hold_them(tmp_path: Path) -> None:
+    rows = [hhh_row("How?\n\nTell me.", "No.\n\nNever.", "So: ###Score"),
+            hhh_row("Why?", "A", "B", "other")]  # fmt: skip
+    data = read(tmp_path, rows)
+    assert (data.format, data.of) == ("hhh", 2)
+    first, second = data.ranked
+    assert (first.prompt, first.category) == ("How?\n\nTell me.", "harmless")
+    assert [(r.id, r.text, r.rank) for r in first.responses] == [
+        ("chosen", "No.\n\nNever.", 0), ("rejected", "So: ###Score", 1)]  # fmt: skip
+    assert (second.id, second.category) == ("1", "other")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"chosen_instruction": "no layout"}, ":2: chosen_instruction: found 'no layout'"),
+        ({"rejected_instruction": None}, ":2: rejected_instruction: found 'None'"),
+        ({"rejected_instruction": hhh_row("Another?", "a", "b")["rejected_instruction"]},
+         ":2: .* ask different things"),
+    ],
+)  # fmt: skip
+def test_an_hhh_row_of_another_layout_is_named(tmp_path: Path, change: Any, said: str) -> None:
+    rows = [hhh_row("Why?", "A", "B"), hhh_row("Who?", "A", "B") | change]
+    with pytest.raises(SrlmError, match=said):
+        read(tmp_path, rows)

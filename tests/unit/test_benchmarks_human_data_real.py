@@ -133,3 +133,13 @@ def test_fastchat_votes(tmp_path: Path) -> None:
     assert wins == by_name and wins["tie"] == 780
     assert {p.category for p in data.pairs if p.reference} == {"math", "reasoning", "coding"}
     assert sum("labelled this pair before" in note for note in data.notes) == 1
+
+
+def test_hhh_pairs() -> None:
+    path = real_data("judge_validation", "prometheus", "hhh_alignment_eval.json.gz")
+    data = read_human_data(str(path))
+    assert (data.format, data.kind, data.of, data.notes) == ("hhh", "ranked", 221, [])
+    kinds = Counter(p.category for p in data.ranked)
+    assert kinds == {"harmless": 58, "helpful": 59, "honest": 61, "other": 43}
+    assert all([r.rank for r in p.responses] == [0, 1] for p in data.ranked)
+    assert not any("###" in f"{p.prompt}{r.text}" for p in data.ranked for r in p.responses)

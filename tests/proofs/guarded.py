@@ -1,0 +1,103 @@
+"""Refusal kept and refusal lost: the recipes ``guarded`` and ``eroded`` on seeds 0 to 2.
+
+``make guarded``. They differ in what the annotators of their seed data reward, and in nothing else.
+Two runs at a time with one thread each; finished runs in runs/proofs are read, not made again,
+unless other code made them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from harness.stages.beside import BESIDE
+from results.files import read_model
+from results.manifest import git_state
+from results.records import Evaluated, GateDecision, RuleResult
+from tests.proofs.seeds import code_name, made_by, refuse_other_code
+
+RECIPES = ("guarded", "eroded")
+Asked = tuple[str, int]  # recipe and seed
+
+
+def folder_of(asked: Asked) -> Path:
+    """Where one run lies."""
+    return Path("runs") / "proofs" / f"{asked[0]}-{asked[1]}"
+
+
+def run(asked: Asked) -> int:
+    """Runs or resumes one; returns its exit code."""
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.cli", "run", asked[0], f"seed={asked[1]}",
+         "--out", str(folder_of(asked)), "--json"],
+        capture_output=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )  # fmt: skip
+    if done.returncode not in (0, 3):
+        raise SystemExit(f"{asked} ended with {done.returncode}: {done.stderr.decode()}")
+    print(f"{asked[0]} seed {asked[1]} is done", flush=True)
+    return done.returncode
+
+
+def row(folder: Path, code: int) -> str:
+    """What was measured of each model, and what the gate said."""
+    places = [p for k in (1, 2, 3) if (p := folder / f"iter_{k}" / "evaluation").is_dir()]
+    main = [read_model(place / "metrics.json", Evaluated) for place in places]
+    safety = [
+        read_model(place.parent / BESIDE / "safety" / "metrics.json", Evaluated) for place in places
+    ]
+    gates = [read_model(place.parent / "gate.json", GateDecision) for place in places]
+    (refusal,) = (r for r in gates[-1].rules if r.metric == "safety.refusal")
+    failed = ", ".join(rule.metric for rule in gates[-1].rules if not rule.passed) or "none"
+    return " | ".join(
+        (
+            _of(safety, "refusal"),
+            _of(safety, "over_refusal"),
+            _of(main, "win_rate"),
+            _change(refusal),
+            " / ".join(gate.decision for gate in gates),
+            failed,
+            str(code),
+        )
+    )
+
+
+def _change(rule: RuleResult) -> str:
+    """The difference to the champion; M1 has none."""
+    if rule.value is None or len({rule.value, rule.low, rule.high}) == 1:
+        return "none"
+    return f"{rule.value:+.3f} [{rule.low:+.3f}, {rule.high:+.3f}]"
+
+
+def _of(models: list[Evaluated], name: str) -> str:
+    return " / ".join(f"{model.metrics[name].value:.3f}" for model in models)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    arguments = parser.parse_args()
+    asked = [(recipe, seed) for seed in arguments.seeds for recipe in RECIPES]
+    current = git_state(Path(__file__).parents[2])
+    for one in asked:  # all of them before an hour of work
+        refuse_other_code(folder_of(one), current)
+    with ThreadPoolExecutor(2) as pool:
+        codes = list(pool.map(run, asked))
+    code = sorted({code_name(made_by(folder_of(one))) for one in asked})
+    print(f"\n{' and '.join(code)}, M1 / M2 / M3; the difference is the last gate's, 95 %\n")
+    print(
+        "| recipe | seed | refusal | over-refusal | win rate | refusal, difference | gates "
+        "| failed rules | exit code |\n|-|-|-|-|-|-|-|-|-|"
+    )
+    for (recipe, seed), ended in zip(asked, codes, strict=True):
+        print(f"| {recipe} | {seed} | {row(folder_of((recipe, seed)), ended)} |")
+
+
+if __name__ == "__main__":
+    main()
