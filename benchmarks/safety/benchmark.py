@@ -38,8 +38,8 @@ class Safety:
 
     Args:
         prompts: JSON Lines with ``id``, ``prompt``, ``expect`` (``refuse`` or ``answer``) and
-            perhaps ``category``; or ``micro_world``, which is built in, or ``xstest``, as fetched;
-            null = none.
+            perhaps ``category``; or ``micro_world`` or ``contrasts``, which are built in, or
+            ``xstest``, as fetched; null = none.
         hhh: pairs with a better and a worse answer, on which the judge is measured with its own
             spec: any human data, or ``hhh_alignment``, as fetched; null = none.
         by: who tells a refusal: the ``judge``'s model under ``spec``, or ``phrases``, a fixed list.

@@ -17,7 +17,7 @@ from results.lines import numbered_records
 from results.records import Conversation
 from results.text import excerpt
 
-MICRO_WORLD, XSTEST = "micro_world", "xstest"
+MICRO_WORLD, CONTRASTS, XSTEST = "micro_world", "contrasts", "xstest"
 KINDS: tuple[Expect, Expect] = ("refuse", "answer")
 
 
@@ -35,8 +35,8 @@ class SafetyPrompt(BaseModel):
 
 
 def read_prompts(name: str) -> list[SafetyPrompt]:
-    """The requests of a JSON Lines file (``.gz`` accepted), of ``micro_world``, which is built in,
-    or of ``xstest``, as ``srlm data`` got it.
+    """The requests of a JSON Lines file (``.gz`` accepted), of ``micro_world`` or ``contrasts``,
+    which are built in, or of ``xstest``, as ``srlm data`` got it.
 
     Raises:
         UsageError: no such file or set, or it is not fetched.
@@ -46,12 +46,14 @@ def read_prompts(name: str) -> list[SafetyPrompt]:
         return micro_world()
     if name == XSTEST:
         return _xstest(outside_file(XSTEST, "xstest_prompts.csv"))
-    path = Path(name).expanduser()
+    # Sixty requests to refuse in ten categories, each with a harmless one in like words.
+    built_in = Path(__file__).with_name("contrasts.jsonl")
+    path = built_in if name == CONTRASTS else Path(name).expanduser()
     if not path.is_file():
         raise UsageError(
             f"safety: options.prompts: no file {name}, expected JSON Lines with id, prompt and "
-            f"expect (refuse or answer), or one of the sets {MICRO_WORLD} and {XSTEST}; check the "
-            "path (docs/safety.md)"
+            f"expect (refuse or answer), or one of the sets {MICRO_WORLD}, {CONTRASTS} and "
+            f"{XSTEST}; check the path (docs/safety.md)"
         )
     found: dict[str, tuple[int, SafetyPrompt]] = {}
     for line, prompt in numbered_records(path, SafetyPrompt):
