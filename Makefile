@@ -73,7 +73,7 @@ beyond-three: setup
 audit: setup
 	$(BIN)/python -m tests.proofs.audit
 
-# Refusal kept and refusal lost: two recipes that differ in what their annotators reward.
+# What two recipes refuse that differ in what their annotators reward.
 guarded: setup
 	$(BIN)/python -m tests.proofs.guarded
 

@@ -1,4 +1,4 @@
-"""Refusal kept and refusal lost: the recipes ``guarded`` and ``eroded`` on seeds 0 to 2.
+"""What the recipes ``guarded`` and ``eroded`` refuse, and what their gates say, on seeds 0 to 2.
 
 ``make guarded``. They differ in what the annotators of their seed data reward, and in nothing else.
 Two runs at a time with one thread each; finished runs in runs/proofs are read, not made again,
