@@ -38,9 +38,10 @@ def test_the_wheel_has_our_five_packages_and_m0_alone(installed):
     assert [n for n in names if n.endswith(".safetensors")] == [
         "benchmarks/micro_world/m0/model.safetensors"
     ]
-    # The prompts of the guarded recipes are the only records that ship.
-    assert [n for n in names if n.endswith((".jsonl", ".sqlite"))] == [
-        "benchmarks/micro_world/guarded_prompts.jsonl"
+    # Prompts that people hand in, and requests: the only records that ship.
+    assert sorted(n for n in names if n.endswith((".jsonl", ".sqlite"))) == [
+        "benchmarks/micro_world/guarded_prompts.jsonl",
+        "benchmarks/safety/contrasts.jsonl",
     ]
     assert "harness/recipes/quickstart.yaml" in names
     assert "judges/rubrics/additive5.md" in names

@@ -216,7 +216,7 @@ def test_settings_that_do_not_fit_are_refused_in_one_line(asked: str, tmp_path: 
     pairs = lines(tmp_path / "pairs.jsonl", PAIRS)
     with pytest.raises(UsageError, match=r"options.hhh measures a judge"):
         measured(Safety(hhh=pairs), tmp_path)
-    with pytest.raises(UsageError, match=r"no file nowhere.jsonl.*micro_world, contrasts and xstest"):
+    with pytest.raises(UsageError, match=r"no file nowhere.jsonl.*contrasts and xstest"):
         Safety(prompts="nowhere.jsonl")
 
 
