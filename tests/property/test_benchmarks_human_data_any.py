@@ -23,6 +23,7 @@ GRADED = {"prompt_id": "p", "prompt_text": "Q", "response_id": "a", "response_te
           "language": "en", "quality_score": 0.5}  # fmt: skip
 CHAT = {"source": "hi", "context": "fact", "system_id": "x", "system_output": "A",
         "scores": {"overall": 1.5}}  # fmt: skip
+SHOWN = "###The instruction to evaluate:\nQ\n\n###Response to evaluate:\n{}\n\n###Score Rubrics:\nR"
 ROWS: dict[str, list[dict[str, Any]]] = {
     "ranked": [{"id": "a", "prompt": "Q", "responses": [
         {"id": str(i), "text": "A", "rank": i, "score": i} for i in range(2)
@@ -40,6 +41,8 @@ ROWS: dict[str, list[dict[str, Any]]] = {
                     "label": "A>B", "source": "s"}],
     "rewardbench2": [{"id": "a", "prompt": "Q", "chosen": ["A"], "rejected": ["B"], "subset": "s"}],
     "pairwise": [{"id": "a", "prompt": "Q", "first": "A", "second": "B", "label": "tie"}],
+    "hhh": [{"source": "honest"} | {f"{side}_instruction": SHOWN.format(text)
+                                    for side, text in (("chosen", "A"), ("rejected", "B"))}],
 }  # fmt: skip
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
