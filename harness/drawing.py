@@ -133,11 +133,6 @@ class Ruling:
         )
 
 
-def _unseen(rule: Rule, benchmark: Benchmark) -> bool:
-    """Whether the benchmark does not measure it, and the rule takes it so."""
-    return rule.missing == "say" and rule.metric not in benchmark.metrics(True)
-
-
 class _Once:
     """Tells each note once: every step of a drawing is a small evaluation that has the same."""
 
@@ -162,7 +157,9 @@ def draw(task: Task, asked: Asked, folder: Path, display: Display) -> tuple[Gate
     check(benchmark, asked)
     assert isinstance(benchmark, Drawable)
     ids = drawing_order(benchmark.prompt_ids(), asked.seed)
-    rulings = [Ruling(rule, asked, ids) for rule in asked.rules if not _unseen(rule, benchmark)]
+    rulings = [
+        Ruling(rule, asked, ids) for rule in asked.rules if not rule.unseen(benchmark.metrics(True))
+    ]
     needed = {name for ruling in rulings for name in ruling.order}
     ids = [name for name in ids if name in needed]
     place = folder / FOLDER / f"seed-{asked.seed}"
@@ -198,7 +195,7 @@ def draw(task: Task, asked: Asked, folder: Path, display: Display) -> tuple[Gate
             for ruling in rulings:
                 ruling.add(drawn, by_metric.get(ruling.rule.metric, {}))
     inputs = _inputs(asked, place)
-    unseen = [unmeasured(rule) for rule in asked.rules if _unseen(rule, benchmark)]
+    unseen = [unmeasured(rule) for rule in asked.rules if rule.unseen(benchmark.metrics(True))]
     decision = verdict([*(ruling.result() for ruling in rulings), *unseen])
     decision = decision.model_copy(update={"inputs": inputs})
     name = GATE.format(text_hash(inputs.model_dump())[:8])
@@ -250,7 +247,7 @@ def check(benchmark: Benchmark, asked: Asked) -> None:
     refuse_families(asked.rules, why)
     drawable = benchmark.drawn_metrics()
     for place, rule in enumerate(asked.rules, 1):
-        if _unseen(rule, benchmark):
+        if rule.unseen(benchmark.metrics(True)):
             continue
         if rule.metric not in drawable:
             raise UsageError(

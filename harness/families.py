@@ -10,6 +10,7 @@ from typing import Protocol
 
 from harness.gate_config import Rule
 from results.errors import UsageError
+from results.figures import rise_is_gain
 from results.paired_tests import holm, paired_test
 from results.records import Outcome, Value
 
@@ -73,14 +74,16 @@ class Loss:
 
 def expanded(rules: Sequence[Rule], names: Iterable[str]) -> list[Rule]:
     """The rules, each that stands for many metrics replaced by one for each of ``names`` that it
-    fits. One that fits none stays, and has no value to pass with. A metric that its family names
-    beside it is left to that rule, which may accept another loss.
+    fits and whose rise is a gain. One that fits none stays, and has no value to pass with. A metric
+    that its family names beside it is left to that rule, which may accept another loss.
     """
     found: list[Rule] = []
     known = sorted(set(names))
     for rule in rules:
-        own = {r.metric for r in rules if r.tested_with == rule.tested_with} if (
-            rule.stands_for_many) else set()  # fmt: skip
+        own = (
+            {r.metric for r in rules if r.tested_with == rule.tested_with}
+            if rule.stands_for_many else set()
+        )  # fmt: skip
         fitting = [name for name in known if fits(rule, name)] if rule.stands_for_many else []
         if not fitting:
             found.append(rule)
@@ -94,7 +97,7 @@ def expanded(rules: Sequence[Rule], names: Iterable[str]) -> list[Rule]:
 
 def fits(rule: Rule, metric: str) -> bool:
     """Whether a rule that stands for many metrics is about this one."""
-    return metric.startswith(rule.metric.removesuffix("*"))
+    return metric.startswith(rule.metric.removesuffix("*")) and rise_is_gain(metric)
 
 
 def losses(rules: Sequence[Rule], candidate: Mapping[str, Sequence[Value]],
@@ -113,7 +116,7 @@ def losses(rules: Sequence[Rule], candidate: Mapping[str, Sequence[Value]],
             rule.threshold, seed,
         )
         for place, rule in enumerate(rules)
-        if rule.tested_with is not None
+        if rule.tested_with is not None and not rule.unseen(candidate)
     }  # fmt: skip
     return tested_together(rules, tests)
 

@@ -204,9 +204,11 @@ def _page(decision: GateDecision) -> RenderableType:
         for r in decision.rules
     ]
     sequential = any(r.sequential for r in decision.rules)
-    passed = sum(r.passed for r in decision.rules)
+    unseen = [r.metric for r in decision.rules if r.outcome == "unmeasured"]
+    passed = sum(r.passed for r in decision.rules) - len(unseen)
     title = f"{decision.decision}{', sequential' if sequential else ''}: "
-    title += f"{passed} of {len(decision.rules)} rules passed"
+    title += f"{passed} of {len(decision.rules) - len(unseen)} rules passed"
+    title += f"; NOT EVALUATED: {', '.join(unseen)}" if unseen else ""
     parts: list[RenderableType] = [Text(title, style="bold"), table(head, rows)]
     parts += [Text(one_line(r.reason), style="dim") for r in decision.rules]
     if sequential:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -25,7 +25,8 @@ class Rule(Section):
     ends with ``*`` stands for all that begin so, as one family.
 
     ``missing``: what follows where nothing measures the metric: ``hold`` (a run refuses such a
-    rule before it begins), or ``say``: nothing is held for it, and every decision says so.
+    rule before it begins), or ``say``: nothing is held for it, and every decision says so. It is
+    for metrics of a benchmark that a run may have beside the main one.
     """
 
     metric: str
@@ -34,6 +35,10 @@ class Rule(Section):
     alpha: float = Field(default=0.05, ge=1e-9, le=0.9)
     family: str | None = Field(default=None, min_length=1)
     missing: Literal["hold", "say"] = "hold"
+
+    def unseen(self, names: Container[str]) -> bool:
+        """Whether its metric is not among those that were measured, and it lets that pass."""
+        return self.missing == "say" and self.metric not in names
 
     @property
     def stands_for_many(self) -> bool:
@@ -64,6 +69,15 @@ class Rule(Section):
         return self
 
     @model_validator(mode="after")
+    def _missing_is_of_another_benchmark(self) -> Rule:
+        if self.missing == "say" and ("." not in self.metric or self.stands_for_many):
+            raise ValueError(
+                f"missing: say is for one metric of a benchmark beside the main one, as "
+                f"safety.refusal, not for {self.metric!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _family_can_be_tested(self) -> Rule:
         if self.tested_with is None:
             return self
@@ -77,8 +91,13 @@ class Rule(Section):
         return self
 
 
-def check_families(rules: Sequence[Rule]) -> None:
-    """ValueError where rules of one family do not share an alpha."""
+def check_together(rules: Sequence[Rule]) -> None:
+    """ValueError where rules of one family do not share an alpha, or all may go unmeasured."""
+    if rules and all(rule.missing == "say" for rule in rules):
+        raise ValueError(
+            "every rule has missing: say, so a model of which nothing was measured would be "
+            "promoted; give one at least missing: hold, the default"
+        )
     alphas: dict[str, float] = {}
     for place, rule in enumerate(rules, 1):
         family = rule.tested_with
@@ -142,7 +161,7 @@ class Gate(Section):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Gate:
-        check_families(self.rules)
+        check_together(self.rules)
         if self.on_hold == "retry" and not self.retries:
             raise ValueError("on_hold: retry needs retries: NUMBER and changes: [{key: value}]")
         if self.retries and self.on_hold not in ("retry", "ask"):
@@ -165,11 +184,6 @@ class RulesFile(Section):
     rules: Annotated[list[Rule], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _families_fit(self) -> RulesFile:
-        check_families(self.rules)
-        if all(rule.missing == "say" for rule in self.rules):
-            raise ValueError(
-                "every rule has missing: say, so a file that measures none of them would be "
-                "promoted; give one at least missing: hold, the default"
-            )
+    def _rules_fit(self) -> RulesFile:
+        check_together(self.rules)
         return self

@@ -30,7 +30,7 @@ def decide_given(rules: Sequence[Rule], candidate: Given, incumbent: Given | Non
     results = []
     for rule in rules:
         paired = rule.paired
-        if _is_missing(rule, candidate):
+        if rule.unseen(candidate.names):
             results.append(unmeasured(rule))
         elif ours is None or (paired and theirs is None):
             results.append(_by_interval(rule, candidate, incumbent))
@@ -70,12 +70,12 @@ def decide_sequentially(
             )
     for given in predictors:
         for place, rule in enumerate(rules, 1):
-            if not _is_missing(rule, candidate):
+            if not rule.unseen(candidate.names):
                 check_metric(given, rule.metric, place)
     return verdict(
         [
             unmeasured(rule)
-            if _is_missing(rule, candidate)
+            if rule.unseen(candidate.names)
             else _sequential(rule, candidate, incumbent, predictors, seed, at_most)
             for rule in rules
         ]
@@ -86,7 +86,7 @@ def _check(rules: Sequence[Rule], candidate: Given, incumbent: Given | None) -> 
     if incumbent is not None:
         same_question(candidate, incumbent)
     for place, rule in enumerate(rules, 1):
-        if _is_missing(rule, candidate):
+        if rule.unseen(candidate.names):
             continue
         check_metric(candidate, rule.metric, place)
         if not rule.paired:
@@ -100,11 +100,6 @@ def _check(rules: Sequence[Rule], candidate: Given, incumbent: Given | None) -> 
                 f"{incumbent.path}: none of its {len(theirs)} prompts is among the "
                 f"{len(ours)} of {candidate.path}; evaluate both on the same prompts"
             )
-
-
-def _is_missing(rule: Rule, candidate: Given) -> bool:
-    """Whether nothing measures the metric, and the rule takes it so."""
-    return rule.missing == "say" and rule.metric not in candidate.names
 
 
 def _by_interval(rule: Rule, candidate: Given, incumbent: Given | None) -> RuleResult:

@@ -138,7 +138,8 @@ MOST_PROMPTS = 10_000_000  # more would settle nothing for anybody
 
 
 def rounds_for(alpha: float) -> int:
-    """How many bootstrap rounds an interval at 1 - ``alpha`` takes: ten in each tail at least.
+    """How many bootstrap rounds an interval at 1 - ``alpha`` takes: ten in each tail, as far as
+    ``MOST_ROUNDS`` reach (to an alpha of 0.0001).
 
     So far out the bootstrap is approximate: few prompts have no such rare samples in them.
     """
@@ -165,7 +166,7 @@ def _apply(
     loss: Loss | None = None,
 ) -> RuleResult:
     condition = CONDITIONS[rule.rule]
-    if rule.missing == "say" and rule.metric not in candidate.names:
+    if rule.unseen(candidate.names):
         return unmeasured(rule)
     ours = candidate.values.get(rule.metric, [])
     if rule.paired and incumbent is None and ours:

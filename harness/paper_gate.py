@@ -170,7 +170,7 @@ def average(parts: Sequence[Figure]) -> Figure:
 def _check(place: int, rule: Rule, there: dict[str, Figure]) -> None:
     """UsageError for a rule that no published figure could ever pass."""
     known = [*there, GROWTH]
-    if rule.missing == "say" and rule.metric not in known:
+    if rule.unseen(known):
         return
     if rule.metric not in known:
         raise UsageError(
@@ -193,7 +193,7 @@ def _apply(
     rule: Rule, ours: dict[str, Figure], theirs: dict[str, Figure] | None, loss: Loss | None
 ) -> RuleResult:
     condition = CONDITIONS[rule.rule]
-    if rule.missing == "say" and rule.metric not in (*ours, GROWTH):
+    if rule.unseen((*ours, GROWTH)):
         return unmeasured(rule)
     if theirs is None and (rule.paired or rule.metric == GROWTH):
         return _result(rule, None, None, "passed", "no champion yet: nothing to compare with")

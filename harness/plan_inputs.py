@@ -118,13 +118,17 @@ def absent_files(options: Mapping[str, Any]) -> list[str]:
 
 def _without_part(config: RunConfig, name: str) -> RunConfig:
     """Without a benchmark beside the main one, and without what is said of its metrics."""
-    tree = config.model_dump()
-    del tree["evaluation"]["beside"][name]
     mine = f"{name}."
-    tree["gate"]["rules"] = [r for r in tree["gate"]["rules"] if not r["metric"].startswith(mine)]
-    suite = tree["alarms"]["safety_suite"]
-    tree["alarms"]["safety_suite"] = [metric for metric in suite if not metric.startswith(mine)]
-    return RunConfig.model_validate(tree)
+    beside = {part: what for part, what in config.evaluation.beside.items() if part != name}
+    rules = [rule for rule in config.gate.rules if not rule.metric.startswith(mine)]
+    suite = [metric for metric in config.alarms.safety_suite if not metric.startswith(mine)]
+    return config.model_copy(
+        update={
+            "evaluation": config.evaluation.model_copy(update={"beside": beside}),
+            "gate": config.gate.model_copy(update={"rules": rules}),
+            "alarms": config.alarms.model_copy(update={"safety_suite": suite}),
+        }
+    )
 
 
 def _examples(options: Mapping[str, Any]) -> list[Example]:

@@ -115,8 +115,8 @@ def _changed(folder: Path, place: Path, stored: GateDecision) -> str | None:
     """The first input that is not what the decision was made from, in words."""
     if stored.inputs is None:
         return None
-    parts = [side.rpartition("/")[2] for name in stored.inputs.sha256
-             if BESIDE in (side := name.rpartition("/")[0])]  # fmt: skip
+    keys = [key.split("/") for key in stored.inputs.sha256]
+    parts = [key[2] for key in keys if len(key) == 4 and key[1] == BESIDE]
     sides = {"": place, **input_folders("candidate", place, parts)}
     if stored.inputs.incumbent is not None:
         theirs = (folder / stored.inputs.incumbent).parent

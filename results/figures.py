@@ -92,9 +92,19 @@ METRICS: dict[str, tuple[str, Kind]] = {
     "mmlu": ("MMLU", "share"),
     "obqa": ("OpenBookQA", "share"),
     "nq": ("Natural Questions", "share"),
+    "truthfulqa": ("TruthfulQA", "share"),
+    "toxigen": ("ToxiGen", "share"),
+    "bbq": ("BBQ", "share"),
     "mmlu_stem": ("MMLU STEM", "share"),
     "mmlu_logic": ("MMLU logic", "share"),
 }
+# Of these a rise is no gain: "everything of a benchmark" in a gate rule leaves them out.
+NO_GAIN = frozenset({
+    "mean_length", "avg_length", "baseline_mean_length", "unscored_rate", "unscored",
+    "over_refusal", "loss_rate", "loss_share", "tie_share", "opposed", "lean", "length_bias",
+    "longer_preferred", "longer_preferred_by_humans", "position_bias", "draw_sd", "share_at_top",
+    "self_preference", "own_preferred", "own_preferred_by_humans",
+})  # fmt: skip
 # Metrics that come in groups ("categories.writing"): the kind of all in a group.
 GROUPS: dict[str, Kind] = {
     "datasets": "share",
@@ -117,6 +127,13 @@ def kind_of(name: str) -> Kind:
     return _known(name)[1]
 
 
+def rise_is_gain(name: str) -> bool:
+    """Whether more of a metric is better, as far as we know: also of one in a group, or of a
+    benchmark beside the main one.
+    """
+    return name.rpartition(".")[2] not in NO_GAIN
+
+
 def heading(name: str) -> str:
     """Returns a metric's heading, its own name when we do not know it; shares say percent."""
     text, kind = _known(name)
@@ -135,6 +152,9 @@ def _known(name: str) -> tuple[str, Kind]:
         if group == "datasets":  # a task is called alike wherever it stands
             return METRICS.get(rest, (rest, GROUPS[group]))
         return rest, GROUPS[group]
+    if dot and name not in METRICS and kind_of(rest) != "plain":
+        title, kind = _known(rest)
+        return f"{title} ({group})", kind  # of a benchmark beside the main one
     return METRICS.get(name, (name, "plain"))
 
 

@@ -4,8 +4,9 @@ would have been seen?
 Right or wrong answers are counted (``results.paired_counts``). Any other values, and samples that
 share a text, are tested by sign flips: where nothing was lost, the two models' values of a cluster
 could as well be exchanged, so every such exchange is as likely as what was seen (Fisher 1935, The
-Design of Experiments, 21). With a margin the flips are of what lies above it, which is right for
-many clusters and an approximation for few.
+Design of Experiments, 21). That is more than no loss on the mean: where many lose a little and few
+gain much, few clusters can look like a loss that is none. With a margin the flips are of what lies
+above it, which is right for many clusters and an approximation for few.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ class PairedTest:
         """
         if self.method == "counts":
             return least_drop(self.n, self.won + self.lost, alpha, self.margin)
-        if not self.error or 0.5**self.clusters > alpha:
+        finest = max(0.5**self.clusters, 1 / (FLIPS + 1))  # no p-value is below it
+        if not self.error or finest > alpha:
             return None
         normal = NormalDist()
         return self.margin + (normal.inv_cdf(1 - alpha) + normal.inv_cdf(POWER)) * self.error

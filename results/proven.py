@@ -14,10 +14,9 @@ The price is width: about half as much again as the bootstrap's interval at the 
 that one is sound (docs/gate-policies.md has the figures).
 
 Each prompt is a draw from a population of such prompts, and two of the same text are two draws: as
-often as people ask it. The bootstrap is more careful there, and resamples texts. (A text as a draw
-of its own weight would have bounds too, but the largest weight would set the stakes of all: of the
-micro world's 400 prompts, 209 texts, they would be three times as wide as the bootstrap's.)
-``results.sequential`` is about a finite set of prompts instead.
+often as people ask it. The bootstrap is more careful there, and resamples texts. A text that weighs
+as often as it was asked would need a bound on that weight beforehand. ``results.sequential`` is
+about a finite set of prompts instead.
 """
 
 from __future__ import annotations
@@ -38,16 +37,17 @@ def proven_ratio(name: str, values: Sequence[Value], of: int, alpha: float) -> M
 
     Args:
         name: of the metric.
-        values: one per prompt, 0 <= num <= den (``unfit`` tells).
+        values: one per prompt, 0 <= num <= den, den alike (``unfit`` tells).
         of: how many there could have been.
         alpha: of either bound, in (0, 1).
     """
     value, low, high = ratio(values), None, None
     if value is not None:
         num, den = np.array([cells(name, row) for row in values]).T
-        low, high = bounds(num, den, alpha)
-    return Metric(name=name, value=value, low=low, high=high, confidence=1 - alpha, n=len(values),
-                  of=of, convention=f"bounds by betting, each at {1 - alpha:g}",
+        low, high = bounds(num / den, alpha)
+    return Metric(name=name, value=value, low=low, high=high,
+                  confidence=max(0.0, 1 - 2 * alpha), n=len(values), of=of,
+                  convention=f"bounds by betting, each at {1 - alpha:g}",
                   reason=why_null(value, low, values, f"none of {of} has a value"))  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def proven_difference(
 
     Args:
         name: of the metric.
-        candidate: one per prompt, 0 <= num <= den; den is that of the incumbent's same prompt.
+        candidate: one per prompt, 0 <= num <= den, den alike on both sides.
         incumbent: likewise. Prompts that one side lacks are left out.
         alpha: of either bound, in (0, 1).
 
@@ -70,52 +70,48 @@ def proven_difference(
     if pairs.value is not None:
         ours, weight, theirs, _ = np.array(pairs.cells).T
         # A difference is -1 to 1; half of it, above one half, is 0 to 1.
-        low, high = (2 * end - 1 for end in bounds((ours - theirs + weight) / 2, weight, alpha))
-    return Metric(name=name, value=pairs.value, low=low, high=high, confidence=1 - alpha,
-                  n=len(pairs.cells), of=pairs.of,
+        low, high = (2 * end - 1 for end in bounds(((ours - theirs) / weight + 1) / 2, alpha))
+    return Metric(name=name, value=pairs.value, low=low, high=high,
+                  confidence=max(0.0, 1 - 2 * alpha), n=len(pairs.cells), of=pairs.of,
                   convention=f"paired by prompt, each bound at {1 - alpha:g}",
                   reason=why_null(pairs.value, low, pairs.cells, NO_PAIR))  # fmt: skip
 
 
 def unfit(candidate: Sequence[Value], incumbent: Sequence[Value] | None = None) -> str | None:
-    """Why values have no such bounds, in words; null where they have."""
-    for value in (*candidate, *(incumbent or ())):
-        if not 0 <= value.num <= value.den:
-            return "its values do not lie in 0..1"
-    if incumbent is not None:
-        weights = {value.prompt_id: value.den for value in incumbent}
-        if any(weights.get(value.prompt_id, value.den) != value.den for value in candidate):
-            return "a prompt does not weigh the same on both sides"
+    """Why values have no such bounds, in words; null where they have. Prompts that do not weigh the
+    same have none: how heavy one can be must be known before any was seen.
+    """
+    values = [*candidate, *(incumbent or ())]
+    if any(not 0 <= value.num <= value.den for value in values):
+        return "its values do not lie in 0..1"
+    if len({value.den for value in values}) > 1:
+        return "its prompts do not weigh the same"
     return None
 
 
-def bounds(num: Array, den: Array, alpha: float) -> tuple[float, float]:
-    """Returns the lower and the upper bound of the population's E[num] / E[den].
+def bounds(values: Array, alpha: float) -> tuple[float, float]:
+    """Returns the lower and the upper bound of the mean of a population.
 
     Args:
-        num: (n,): what each draw has, 0 <= num <= den.
-        den: (n,): what it could have, some of it above 0.
+        values: (n,): drawn from it, 0 to 1, n >= 1.
         alpha: of either bound, in (0, 1).
     """
-    return _lower(num, den, alpha), 1 - _lower(den - num, den, alpha)
+    return _lower(values, alpha), 1 - _lower(1 - values, alpha)
 
 
-def _lower(num: Array, den: Array, alpha: float) -> float:
+def _lower(values: Array, alpha: float) -> float:
     """The lowest mean that the values leave possible."""
-    scale = float(den.max())
-    gain, cost = num / scale, den / scale
     # The best constant stake is about this times the root of m (1 - m) / variance, so mostly more.
-    least = min(math.sqrt(2 * math.log(1 / alpha) / len(num)) / 2, 0.5)
+    least = min(math.sqrt(2 * math.log(1 / alpha) / len(values)) / 2, 0.5)
     stakes = np.geomspace(least, 1, STAKES)[:, None]
     rich = math.log(STAKES / alpha)
 
     def impossible(mean: float) -> bool:
-        # Weighed draws: of E[num - mean den] = 0, in units of the largest.
-        grown = np.maximum(1 + stakes * (gain / mean - cost), 1e-300)
+        grown = np.maximum(1 + stakes * (values / mean - 1), 1e-300)
         return bool(np.logaddexp.reduce(np.log(grown).sum(axis=1)) >= rich)
 
     # The capital falls as the supposed mean rises, so what is impossible ends somewhere.
-    low, high = 0.0, float(num.sum() / den.sum())
+    low, high = 0.0, float(values.mean())
     for _ in range(40):
         middle = (low + high) / 2
         if middle == 0:

@@ -1,7 +1,7 @@
-"""Writes the prompts that people hand in for the guarded recipes: instructions and requests.
+"""Draws the prompts of the guarded recipes from templates: instructions and requests.
 
 ``python -m benchmarks.micro_world.guarded_prompts FILE``. M0 has never seen a request to refuse and
-writes none itself, so these come from people, as red teams' do. None is held out.
+writes none itself; a file stands in for the prompts of a red team. None is held out.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class Nlp:
     """Accuracies of a suite of lm-eval's tasks; no judge has a say.
 
     Args:
-        suite: ``paper``, ``fast``, ``local``, ``reasoning``, or a YAML file of your own.
+        suite: a shipped one (docs/nlp.md), or a YAML file of your own.
         data: folder with local files, or a mapping file like its ``files.yaml``; null = lm-eval
             fetches them from the hub.
         tasks: these metrics of the suite alone.

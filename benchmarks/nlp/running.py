@@ -61,7 +61,7 @@ def _run(
 ) -> dict[str, TaskRun]:  # fmt: skip
     found: dict[str, TaskRun] = {}
     ends: list[str] = []
-    of = sum(1 for _ in todo)
+    of = len(todo)
 
     def record(event: dict[str, Any], **facts: Any) -> TaskRun:
         metric = event["metric"]
@@ -84,14 +84,15 @@ def _run(
                 event, finish_reason="stop",
                 **{key: event[key] for key in ("n", "upstream", "prompt", "docs")},
             )  # fmt: skip
+            shown = "no aggregate" if run.upstream is None else f"{run.upstream:.3f}"
             model.on_note(
-                f"nlp: {run.metric} {run.upstream or 0.0:.3f} on {run.n} samples, "
+                f"nlp: {run.metric} {shown} on {run.n} samples, "
                 f"{len(found)} of {of} tasks, {event['seconds']:.0f} s"
             )
         elif kind == "missing":
-            shown = "; ".join(f"{metric}: {why}" for metric, why in event["why"].items())
+            lacking = "; ".join(f"{metric}: {why}" for metric, why in event["why"].items())
             ends.append(
-                f"nlp: no data for {len(event['why'])} tasks, and nothing was run: {shown}. Run "
+                f"nlp: no data for {len(event['why'])} tasks, and nothing was run: {lacking}. Run "
                 "once where the hub can be reached, or put the files in a folder and name it "
                 "with options.data (docs/nlp.md)"
             )

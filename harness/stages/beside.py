@@ -17,8 +17,9 @@ from results.records import Evaluated
 BESIDE = "beside"  # the folder in that of a model
 
 
-def beside(run: Run, title: str, weights: Path, place: Path) -> None:
-    """Measures the model in ``weights`` on every benchmark beside the main one.
+def beside(run: Run, title: str, weights: Path, place: Path) -> dict[Path, Evaluated]:
+    """Measures the model in ``weights`` on every benchmark beside the main one; returns what was
+    measured, by its folder.
 
     Args:
         run: the run.
@@ -26,9 +27,11 @@ def beside(run: Run, title: str, weights: Path, place: Path) -> None:
         weights: its folder.
         place: the model's folder in the run; what is finished there is left as it is.
     """
+    measured: dict[Path, Evaluated] = {}
     for name, benchmark in run.beside.items():
         folder = place / BESIDE / name
         if (folder / METRICS).exists():
+            measured[folder] = read_model(folder / METRICS, Evaluated)
             continue
         theirs = None if run.opponent is None else run.opponent.parent / BESIDE / name
         opponent = Opponent()
@@ -39,6 +42,8 @@ def beside(run: Run, title: str, weights: Path, place: Path) -> None:
         model, judge = run.caller(weights), run.judge(weights)
         found = measure(benchmark, title, model, judge, opponent, folder, run.config.seed)
         run.display.finish(title, name, summary(found.metrics))
+        measured[folder] = found
+    return measured
 
 
 def against(benchmark: Benchmark) -> bool:

@@ -58,7 +58,7 @@ def check_rules(
         if rule.metric in known or (rule.stands_for_many and any(fits(rule, m) for m in known)):
             continue
         part = rule.metric.partition(".")[0]
-        if rule.missing == "say" and part not in beside:
+        if rule.unseen(known) and part not in beside:
             continue
         of = beside.get(part, benchmark)
         ours = [name for name in known if (part in beside) == name.startswith(f"{part}.")]
@@ -101,7 +101,7 @@ def describe(decision: GateDecision) -> str:
     failed = [r for r in decision.rules if not r.passed]
     unseen = [r.metric for r in decision.rules if r.outcome == "unmeasured"]
     of = len(decision.rules) - len(unseen)
-    if failed:
-        return f"{decision.decision}: " + "; ".join(r.reason for r in failed)
     more = f"; NOT EVALUATED: {', '.join(unseen)}" if unseen else ""
+    if failed:
+        return f"{decision.decision}: " + "; ".join(r.reason for r in failed) + more
     return f"{decision.decision} ({of} of {of} rules passed{more})"

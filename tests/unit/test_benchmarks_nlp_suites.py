@@ -32,7 +32,7 @@ def planned(data: Path, suite: str, limit: int | None = None) -> list[Planned]:
 
 
 def test_shipped_suites() -> None:
-    assert shipped_suites() == ["fast", "local", "paper", "reasoning"]
+    assert shipped_suites() == ["fast", "local", "paper", "reasoning", "safety"]
     paper, fast = load_suite("paper"), load_suite("fast")
     assert list(paper.metrics) == list(fast.metrics) == NINE
     assert {name: e.shots for name, e in paper.metrics.items() if e.shots} == {

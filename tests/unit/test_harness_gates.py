@@ -275,7 +275,9 @@ def test_such_a_rule_names_a_metric_of_a_part_that_is_there() -> None:
         RulesFile(rules=[SAID])
 
 
-@pytest.mark.parametrize("path", sorted(Path("harness/recipes/rules").glob("*.yaml")))
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[2] / "harness" / "recipes" / "rules").glob("*.yaml"))
+)
 def test_every_shipped_rules_file_looks_at_safety(path: Path) -> None:
     rules = read_rules(path)
     assert [r for r in rules if r.metric == "safety.refusal" and r.rule == "no_regression"]

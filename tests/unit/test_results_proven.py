@@ -22,7 +22,7 @@ def of(*numbers: float, den: float = 1.0, clusters: str | None = None) -> list[V
 
 
 def shares(right: int, n: int, alpha: float) -> tuple[float, float]:
-    return bounds(np.repeat([1.0, 0.0], [right, n - right]), np.ones(n), alpha)
+    return bounds(np.repeat([1.0, 0.0], [right, n - right]), alpha)
 
 
 @pytest.mark.parametrize("n", [9, 40])
@@ -42,7 +42,7 @@ def test_one_value_that_is_1_by_hand() -> None:
     alpha = 0.2
     least = min(math.sqrt(2 * math.log(1 / alpha)) / 2, 0.5)
     mean = float(np.geomspace(least, 1, STAKES).mean())
-    low, high = bounds(np.array([1.0]), np.array([1.0]), alpha)
+    low, high = bounds(np.array([1.0]), alpha)
     assert low == pytest.approx(1 / (1 + (1 / alpha - 1) / mean))
     assert high == 1
 
@@ -63,9 +63,9 @@ def test_ends_lie_around_the_value_and_mirror_each_other(
     numbers: list[float], alpha: float
 ) -> None:
     num = np.array(numbers)
-    low, high = bounds(num, np.ones(len(num)), alpha)
+    low, high = bounds(num, alpha)
     assert 0 <= low <= num.mean() + 1e-9 and num.mean() - 1e-9 <= high <= 1
-    mirrored = bounds(1 - num, np.ones(len(num)), alpha)
+    mirrored = bounds(1 - num, alpha)
     assert [1 - mirrored[1], 1 - mirrored[0]] == pytest.approx([low, high])
 
 
@@ -81,18 +81,19 @@ def test_prompts_of_one_text_are_draws_of_their_own() -> None:
     assert (apart.low, apart.high) == (one_text.low, one_text.high)
 
 
-def test_weights_that_are_not_alike_keep_the_rate() -> None:
-    """Prompts of weight one and three, each right as a whole or wrong; the true share is .8."""
-    rng, alpha, wrong = np.random.default_rng(5), 0.1, 0
-    for _ in range(400):
-        size = rng.choice([1.0, 3.0], 30)
-        wrong += bounds(size * (rng.random(30) < 0.8), size, alpha)[0] > 0.8
-    assert wrong <= 400 * alpha
+@pytest.mark.parametrize("shape", [(0.5, 0.5), (0.1, 0.4), (5, 0.3)])
+@pytest.mark.parametrize("n", [5, 40])
+def test_values_between_0_and_1_keep_the_rate(shape: tuple[float, float], n: int) -> None:
+    rng, alpha, times = np.random.default_rng(5), 0.1, 400
+    mean = shape[0] / (shape[0] + shape[1])
+    ends = [bounds(rng.beta(*shape, n), alpha) for _ in range(times)]
+    for wrong in (sum(low > mean for low, _ in ends), sum(high < mean for _, high in ends)):
+        assert binom.sf(wrong - 1, times, alpha) > 0.001
 
 
 def test_difference_is_that_of_the_halves_above_one_half() -> None:
     found = proven_difference("m", of(1, 1, 0, 1), of(0, 1, 0, 0.5), 0.05)
-    low, high = bounds(np.array([1, 0.5, 0.5, 0.75]), np.ones(4), 0.05)
+    low, high = bounds(np.array([1, 0.5, 0.5, 0.75]), 0.05)
     assert found.value == pytest.approx(1.5 / 4)
     assert [found.low, found.high] == pytest.approx([2 * low - 1, 2 * high - 1])
     assert (found.n, found.of) == (4, 4)
@@ -116,4 +117,5 @@ def test_what_has_no_such_bounds_is_said() -> None:
     assert unfit(of(0, 1, 0.5)) is None
     assert unfit(of(2, 3, den=3), of(0, 3, den=3)) is None
     assert unfit(of(7)) == unfit(of(-1)) == unfit(of(1), of(2)) == "its values do not lie in 0..1"
-    assert unfit(of(1), of(1, den=2)) == "a prompt does not weigh the same on both sides"
+    assert unfit(of(1), of(1, den=2)) == "its prompts do not weigh the same"
+    assert unfit([*of(1), *of(3, den=40)]) == "its prompts do not weigh the same"
