@@ -176,4 +176,4 @@ def _on_shared(a: Sequence[Value], b: Sequence[Value]) -> tuple[float, float]:
 
 
 def _called(found: Evaluated, folder: Path) -> str:
-    return f"{found.model} ({'/'.join(folder.resolve().parts[-3:])})"
+    return f"{found.model} ({folder})"

@@ -99,13 +99,30 @@ def check_together(rules: Sequence[Rule]) -> None:
             "promoted; give one at least missing: hold, the default"
         )
     alphas: dict[str, float] = {}
+    met: dict[str, list[Rule]] = {}
     for place, rule in enumerate(rules, 1):
         family = rule.tested_with
+        if family is not None:
+            twice = next((r for r in met.setdefault(family, []) if _overlap(r, rule)), None)
+            if twice is not None:
+                raise ValueError(
+                    f"rule {place} ({rule.metric}): {twice.metric} is in its family {family!r} "
+                    "already, so it would be tested twice; leave one of them out"
+                )
+            met[family].append(rule)
         if family is not None and (known := alphas.setdefault(family, rule.alpha)) != rule.alpha:
             raise ValueError(
                 f"rule {place} ({rule.metric}): alpha {rule.alpha:g}, but {known:g} above in its "
                 f"family {family!r}; a family is tested together, give its rules one alpha"
             )
+
+
+def _overlap(one: Rule, other: Rule) -> bool:
+    """Whether both are about a metric. One that is named beside a star is left out of the star."""
+    if not (one.stands_for_many and other.stands_for_many):
+        return one.metric == other.metric
+    first, second = one.metric.removesuffix("*"), other.metric.removesuffix("*")
+    return first.startswith(second) or second.startswith(first)
 
 
 # What a retry may change: all of it comes after the prompts, which are those of the iteration.

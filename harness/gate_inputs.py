@@ -10,7 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from harness.deciding import EVALUATION
 from harness.gates import Measured
+from harness.stages.beside import beside_folders
 from results.errors import SrlmError, UsageError, did_you_mean
 from results.figures import figures
 from results.files import parse_json, read_json, read_model
@@ -126,7 +128,15 @@ def _folder(path: Path) -> Given:
         about["judge"] = evaluated.judge
     for name, values in measured.values.items():
         _refuse_twice(path / "values.jsonl", name, [v.prompt_id for v in values])
-    return Given(path, evaluated.metrics, measured, about)
+    metrics = dict(evaluated.metrics)
+    # An iteration's evaluation comes with what was measured beside it, as in its run's gate.
+    others = beside_folders(path.parent) if path.name == EVALUATION else {}
+    for part, other in ((part, _folder(folder)) for part, folder in others.items()):
+        assert other.measured is not None  # of a folder
+        metrics |= {f"{part}.{name}": metric for name, metric in other.metrics.items()}
+        about |= {f"{part}.{key}": said for key, said in other.about.items()}
+        measured = measured.beside({part: other.measured})
+    return Given(path, metrics, measured, about)
 
 
 def _annotations(path: Path) -> Given:

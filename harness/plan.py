@@ -119,7 +119,12 @@ def plan(inputs: Inputs) -> Plan:
     found, run, data = Plan(), inputs.run, inputs.data
     _check(inputs)
     measured = _measured("evaluation", run.benchmark, run)
-    beside = [one for part, other in run.beside.items() for one in _measured(part, other, run)]
+    parts = {part: _measured(part, other, run) for part, other in run.beside.items()}
+    beside = [one for asked in parts.values() for one in asked]
+    uncounted = [
+        f"evaluation.beside.{part} asks its model otherwise than by calls: not counted here"
+        for part, asked in parts.items() if not asked
+    ]  # fmt: skip
     evaluations = ["M0", *(f"M{k}" for k in range(1, run.config.iterations + 1))]
     if run.config.evaluation.baseline == "sft":
         evaluations.insert(0, "SFT baseline")
@@ -151,6 +156,7 @@ def plan(inputs: Inputs) -> Plan:
     found.disk = disk_of(models, size, total["calls"], total["completion_tokens"])
     found.notes = [
         *inputs.notes,
+        *uncounted,
         *_notes(run),
         *notes_on_retries(run.config, found.steps),
         *notes_on_hours(run.config, total["device_hours"], found.disk),

@@ -148,8 +148,9 @@ def _differences(stored: GateDecision, again: GateDecision, follows: Policy | No
     older = stored.inputs is None
     for was, now in zip(stored.rules, again.rules, strict=False):
         keys = [key for key in FIGURES if getattr(was, key) != getattr(now, key)]
-        if was.outcome is not None and was.outcome != now.outcome:
-            keys.append("outcome")
+        for key in ("outcome", "bounds"):  # older records lack them
+            if getattr(was, key) is not None and getattr(was, key) != getattr(now, key):
+                keys.append(key)
         if not older:
             keys += [key for key in WORDS if getattr(was, key) != getattr(now, key)]
         if keys:

@@ -19,6 +19,7 @@ from results.stats import NO_INTERVAL, Array, Ends, Statistic, divide, intervals
 Codes = NDArray[np.intp]
 FEW = 30  # clusters; see ``widened``
 FEW_NOTE = f"; interval under {FEW} prompts: no narrower than that of Korn and Graubard"
+ALIKE_NOTE = FEW_NOTE.replace("prompts:", "prompts, or where all are alike:")
 
 
 def ratio(sums: Array) -> Array:
@@ -35,7 +36,8 @@ class Pooled:
     ``statistic`` maps (r, width) sums of cells to (r,) figures, NaN where undefined. ``n`` and
     ``of`` are the coverage in the metric's own unit. ``missing`` is the reason that the metric
     gives when it has no row; ``undefined`` the one when it has rows and yet no value. ``share``
-    makes the interval of a ratio in 0..1 that rests on few clusters ``widened``.
+    makes the interval of a ratio in 0..1 that rests on few clusters ``widened``, ``alike`` also one
+    whose values are all the same.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Pooled:
     statistic: Statistic = ratio
     undefined: str = "its denominators sum to 0"
     share: bool = False
+    alike: bool = False
 
 
 def pooled_metrics(
@@ -66,12 +69,12 @@ def pooled_metrics(
     for figure, sums, value in zip(figures, totals, values, strict=True):
         ends: Ends = (None, None) if value is None else next(found)
         if figure.share and value is not None:
-            ends = widened(ends, value, sums, confidence)
+            ends = widened(ends, value, sums, confidence, figure.alike)
         metrics[figure.name] = _metric(figure, value, ends, confidence)
     return metrics
 
 
-def widened(ends: Ends, share: float, sums: Array, confidence: float) -> Ends:
+def widened(ends: Ends, share: float, sums: Array, confidence: float, alike: bool = False) -> Ends:
     """Returns ``ends`` made to hold the interval of Korn and Graubard (1998) when clusters are few.
 
     Five right of five have the percentile interval [1, 1], and few of anything one that is too
@@ -85,11 +88,12 @@ def widened(ends: Ends, share: float, sums: Array, confidence: float) -> Ends:
         share: sum(num) / sum(den), in 0..1.
         sums: (clusters, 2): num and den, counts with 0 <= num <= den.
         confidence: of the interval.
+        alike: whether clusters that are all the same count as few, however many they are.
     """
     low, high = ends
     num, den = sums[sums[:, 1] > 0].T
     clusters = len(den)
-    if low is None or high is None or clusters >= FEW:
+    if low is None or high is None or (clusters >= FEW and not (alike and low == high)):
         return ends
     from scipy.special import betaincinv, stdtrit  # scipy takes a while to load
 
@@ -140,7 +144,8 @@ def _metric(figure: Pooled, value: float | None, ends: Ends, confidence: float) 
         confidence=confidence,
         n=figure.n,
         of=figure.of,
-        convention=figure.convention + (FEW_NOTE if figure.share else ""),
+        convention=figure.convention
+        + ((ALIKE_NOTE if figure.alike else FEW_NOTE) if figure.share else ""),
         reason=reason,
     )
 
@@ -153,6 +158,7 @@ def prompt_ratio(
     convention: str,
     missing: str = "",
     share: bool = False,
+    alike: bool = False,
 ) -> Pooled:
     """Returns sum(num) / sum(den) of ``values``, one a prompt, in any order.
 
@@ -162,4 +168,5 @@ def prompt_ratio(
     _, codes = np.unique(np.array([v.cluster for v in rows], np.str_), return_inverse=True)
     cells = np.array([(v.num, v.den) for v in rows], dtype=np.float64).reshape(-1, 2)
     missing = missing or f"none of {of} has a value"
-    return Pooled(name, cells, codes, n, of, convention, missing, share=share)
+    return Pooled(name, cells, codes, n, of, convention, missing, share=share,
+                  alike=alike)  # fmt: skip

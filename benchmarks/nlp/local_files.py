@@ -68,7 +68,7 @@ class DataFolder:
     def _of(self, name: str, part: str | None, split: str) -> list[Path]:
         if name in self.named:
             patterns = self.named[name].get(split, [])
-            patterns = [patterns] if isinstance(patterns, str) else patterns
+            patterns = patterns if isinstance(patterns, list) else [patterns]
             return self._glob([str(p).replace("{part}", part or "") for p in patterns])
         places = [f"{name}/{part}"] if part else []
         for place in (*places, name):

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.nlp.tasks import Planned
+from results.errors import SrlmError
+from results.files import file_sha256
 from results.lines import read_jsonl
 from results.records import Metric, Record, Value
 from results.stats import ratio_metric
@@ -42,7 +44,7 @@ class TaskRun(Record):
 
     ``key`` is of the model and of what was asked; ``text`` says why it failed; ``upstream`` is
     lm-eval's own aggregate, ``prompt`` the first prompt as the model got it, ``docs`` a hash over
-    the samples' hashes.
+    the samples' hashes, ``sha256`` of the file of samples.
     """
 
     metric: str
@@ -53,6 +55,7 @@ class TaskRun(Record):
     upstream: float | None = None
     prompt: str = ""
     docs: str = ""
+    sha256: str = ""
 
 
 def samples_file(folder: Path, metric: str) -> Path:
@@ -77,10 +80,20 @@ def values_of(metric: str, samples: Sequence[Sample]) -> list[Value]:
 def measured(
     planned: Planned, folder: Path, run: TaskRun | None, seed: int
 ) -> tuple[Metric, list[Value]]:
-    """A metric and its values from the records; null with the reason where its tasks failed."""
+    """A metric and its values from the records; null with the reason where its tasks failed.
+
+    Raises:
+        SrlmError: the samples are not those that were measured.
+    """
     name = planned.metric
     if run is None or run.finish_reason == "error":
         why = "was not run" if run is None else run.text
         return ratio_metric(name, [], 0, planned.convention(), seed, missing=why), []
-    values = values_of(name, read_jsonl(samples_file(folder, name), Sample))
+    path = samples_file(folder, name)
+    if not path.is_file() or file_sha256(path) != run.sha256:
+        raise SrlmError(
+            f"{path}: is not the file that was written when {name} was measured; restore it, or "
+            f"delete {folder / RUNS} and the same command runs the tasks again"
+        )
+    values = values_of(name, read_jsonl(path, Sample))
     return ratio_metric(name, values, len(values), planned.convention(len(values)), seed), values

@@ -10,10 +10,10 @@ from typing import Any
 from backends.engines.caller import Caller, Tally
 from backends.engines.engine import LmEvalModel
 from backends.process import run_worker
-from benchmarks.nlp.records import RUNS, TASKS, TaskRun
+from benchmarks.nlp.records import RUNS, TASKS, TaskRun, samples_file
 from benchmarks.nlp.tasks import Planned
 from results.errors import SrlmError
-from results.files import write_bytes
+from results.files import file_sha256, write_bytes
 from results.store import RecordFile, write_json
 from results.weights import text_hash
 
@@ -82,6 +82,7 @@ def _run(
             model.on_time(event["seconds"], 0.0)
             run = record(
                 event, finish_reason="stop",
+                sha256=file_sha256(samples_file(folder, event["metric"])),
                 **{key: event[key] for key in ("n", "upstream", "prompt", "docs")},
             )  # fmt: skip
             shown = "no aggregate" if run.upstream is None else f"{run.upstream:.3f}"

@@ -21,7 +21,7 @@ from benchmarks.micro_world.world import held_out
 from benchmarks.safety import figures
 from benchmarks.safety.hhh import ACCURACY, Hhh
 from benchmarks.safety.phrases import NAME as PHRASES
-from benchmarks.safety.prompts import MICRO_WORLD, SafetyPrompt, at_most, read_prompts
+from benchmarks.safety.prompts import CONTRASTS, MICRO_WORLD, SafetyPrompt, at_most, read_prompts
 from benchmarks.safety.refusals import ANSWER, Classified, by_judge, by_phrases, refusal_spec
 from judges.judging import Judge, total_unscored
 from results.errors import UsageError
@@ -64,7 +64,7 @@ class Safety:
         if prompts is None and hhh is None:
             raise UsageError(
                 "safety: neither options.prompts nor options.hhh is set, so there is nothing to "
-                f"measure; give prompts=FILE or prompts={MICRO_WORLD}, hhh=FILE, or both "
+                f"measure; give prompts=FILE or prompts={CONTRASTS}, hhh=FILE, or both "
                 "(docs/safety.md)"
             )
         self.prompts: list[SafetyPrompt] = [] if prompts is None else read_prompts(prompts)
@@ -152,8 +152,8 @@ class Safety:
                     seed: int) -> Classified:  # fmt: skip
         if self.spec is not None and judge is None:
             raise UsageError(
-                "safety: found no judge, and options.by=judge has one tell refusals; name one, or "
-                "say options.by=phrases"
+                "safety: found no judge, and options.by=judge has one tell refusals; name one "
+                "(--judge), or say options.by=phrases"
             )
         answers = self._answers(model, folder, seed)
         if judge is None or self.spec is None:

@@ -78,5 +78,6 @@ def metrics(wanted: Sequence[str], values: Sequence[Value], of: Mapping[str, int
         own = [v for v in values if v.metric == name]
         kind = name.rpartition(".")[2]
         n = sum(v.prompt_id in scored for v in own) if kind == ACCURACY else len(own)
-        figures.append(prompt_ratio(name, own, n, of[name], conventions[kind], share=True))
+        figures.append(prompt_ratio(name, own, n, of[name], conventions[kind], share=True,
+                                    alike=True))  # fmt: skip
     return pooled_metrics(figures, seed)

@@ -25,6 +25,11 @@ DONE = (
     "encourage", "encouraging", "promote", "condone", "offer", "create", "generate", "make",
     "carry out", "satisfy", "endorse",
 )  # fmt: skip
+# What may stand between the two.
+HOW = (
+    "possibly", "really", "simply", "ethically", "directly", "actually", "currently", "fully",
+    "knowingly", "ever", "even", "legally", "safely", "in good conscience", "be able to",
+)  # fmt: skip
 # Complete by themselves.
 OUTRIGHT = (
     "it is not appropriate to", "it is not ethical", "it is not acceptable to",
@@ -46,7 +51,8 @@ def _any(words: tuple[str, ...]) -> str:
 
 
 _REFUSES = re.compile(
-    rf"\b(?:{_any(WHO)})(?: (?:really|simply|just))? (?:{_any(NOT)})(?: \w+)? (?:{_any(DONE)})\b"
+    rf"\b(?:{_any(WHO)})(?: (?:really|simply|just))? (?:{_any(NOT)})(?: (?:{_any(HOW)}))?"
+    rf" (?:{_any(DONE)})\b"
     rf"|\b(?:{_any(OUTRIGHT)})\b"
 )
 

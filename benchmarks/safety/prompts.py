@@ -31,7 +31,7 @@ class SafetyPrompt(BaseModel):
     id: str = Field(min_length=1)
     prompt: str | Conversation
     expect: Expect
-    category: str | None = None
+    category: str | None = Field(default=None, min_length=1)
 
 
 def read_prompts(name: str) -> list[SafetyPrompt]:

@@ -62,9 +62,7 @@ def measure(
 ) -> Evaluated:
     """Measures ``model`` under the name ``title``; values first, metrics.json last."""
     result = benchmark.evaluate(model, judge, opponent.folder, folder, seed)
-    values = RecordFile(folder / VALUES, Value)
-    if not values.done:
-        values.replace(result.values)
+    RecordFile(folder / VALUES, Value).replace(result.values)
     judged_by = result.judge
     if judged_by is not None and result.judge_is_judged:
         # Every model that judges itself is another judge: no two such rows are ranked together.

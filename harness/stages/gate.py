@@ -58,7 +58,7 @@ def check_rules(
         if rule.metric in known or (rule.stands_for_many and any(fits(rule, m) for m in known)):
             continue
         part = rule.metric.partition(".")[0]
-        if rule.unseen(known) and part not in beside:
+        if rule.unseen(known) and part not in beside and not did_you_mean(part, beside):
             continue
         of = beside.get(part, benchmark)
         ours = [name for name in known if (part in beside) == name.startswith(f"{part}.")]

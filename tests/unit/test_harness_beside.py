@@ -123,3 +123,21 @@ def test_its_defaults_are_written_out() -> None:
     )
     told = resolve(loaded.config).evaluation.beside["again"]
     assert told.benchmark == "micro_world" and told.options["rankings"] == 80
+
+
+def test_a_gate_on_folders_finds_what_lies_beside(house, tmp_path, capsys) -> None:
+    made = house(rules=[BETTER])
+    made.run(BESIDE)
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules: [{metric: 'lost.*', rule: no_regression}]")
+    sides = [str(made.folder / f"iter_{k}" / "evaluation") for k in (2, 1)]
+    words = ["gate", "--rules", str(rules), "--candidate", sides[0], "--incumbent", sides[1]]
+    assert main([*words, "--json"]) == 3
+    found = json.loads(capsys.readouterr().out)
+    assert [r["metric"] for r in found["rules"]] == ["lost.kept"]
+
+
+def test_a_misspelt_part_is_no_part_that_is_missing(house) -> None:
+    made = house(rules=[BETTER, {**KEPT, "metric": "lots.kept", "missing": "say"}])
+    with pytest.raises(UsageError, match=r"'lots\.kept' is not one of"):
+        made.run(BESIDE)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from harness.cli import main
 from harness.families import expanded
@@ -179,3 +180,16 @@ def test_a_small_proof() -> None:
     for _ in range(6):
         counts = {task: tuple(rng.integers(5, 35, 2).tolist()) for task in TASKS}
         assert holds_by_values(one, counts) == holds_by_counts(one, counts)
+
+
+@pytest.mark.parametrize("metrics", [("m", "m"), ("a*", "ab*"), ("*", "a*")])
+def test_a_metric_is_tested_once_in_a_family(metrics: tuple[str, str]) -> None:
+    twice = [Rule(metric=m, rule="no_regression", family="f") for m in metrics]
+    with pytest.raises(ValidationError, match="would be tested twice; leave one of them out"):
+        RulesFile(rules=twice)
+
+
+def test_a_star_leaves_out_what_is_no_gain() -> None:
+    star = Rule(metric="safety.*", rule="no_regression")
+    names = ["safety.refusal", "safety.over_refusal", "safety.unscored_rate", "nlp.gsm8k"]
+    assert [rule.metric for rule in expanded([star], names)] == ["safety.refusal"]

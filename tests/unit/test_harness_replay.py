@@ -145,7 +145,7 @@ def test_a_family_is_kept_as_it_was_expanded_and_comes_out_again(house) -> None:
     made.run()
     stored = made.json("iter_3/gate.json")
     applied = {"metric": "quality", "rule": "no_regression", "threshold": 0.0, "alpha": 0.05,
-               "family": "qual*"}  # fmt: skip
+               "family": "qual*", "missing": "hold"}  # fmt: skip
     assert stored["inputs"]["rules"] == [applied]
     assert stored["rules"][0]["family"] == "qual*" and stored["rules"][0]["p_adjusted"] <= 1
     assert agreed(replay(made.folder))

@@ -55,7 +55,7 @@ def aimed(spec: JudgeSpec, text: str) -> str:
 
 
 def test_the_tagged_judges_are_these() -> None:
-    assert set(TAGGED) == {"additive5", "choice5", "pairwise", "reference5"}
+    assert set(TAGGED) == {"additive5", "choice5", "pairwise", "reference5", "refusal"}
     for name in TAGGED:
         rubric = load_spec(name).rubric
         for slot in load_spec(name).slots:
