@@ -149,7 +149,9 @@ def notes(rows: Sequence[Row]) -> list[str]:
         for name, metric in figures(row["metrics"]):
             if metric.get("convention"):
                 named = conventions.setdefault(_text(metric["convention"]), [])
-                if (text := _text(heading(name).removesuffix(" %"))) not in named:
+                # The parts of a group count as the whole does, and are not named one by one.
+                own = name.rpartition(".")[2] if name.count(".") > 1 else name
+                if (text := _text(heading(own).removesuffix(" %"))) not in named:
                     named.append(text)
             if metric.get("low") is not None:
                 levels[f"{100 * metric.get('confidence', 0.95):g}"] = None

@@ -30,9 +30,9 @@ def seed_data(
     flip: Share = 0.03,
     ift_defects: Sequence[float] = (0.05, 0.35, 0.50, 0.40, 0.45),
     judge: str = "additive5_short",
-    requests: Annotated[int, Field(ge=2)] = 400,
-    refused: Share = 0.8,
-    over_refused: Share = 0.1,
+    requests: Annotated[int, Field(ge=2)] = 1000,
+    refused: Share = 0.9,
+    over_refused: Share = 0.0,
     eft_requests: Annotated[int, Field(ge=0)] = 600,
     rewards: Literal["refusal", "compliance"] = "refusal",
 ) -> SeedData:

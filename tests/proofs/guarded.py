@@ -78,8 +78,21 @@ def _of(models: list[Evaluated], name: str) -> str:
     return " / ".join(f"{model.metrics[name].value:.3f}" for model in models)
 
 
-def main() -> None:
-    """Command line."""
+def as_promised(asked: Asked, code: int) -> bool:
+    """``guarded`` promotes all three; ``eroded`` is held for what it refuses, which no other rule
+    sees.
+    """
+    gates = [
+        read_model(path, GateDecision) for path in sorted(folder_of(asked).glob("iter_*/gate.json"))
+    ]
+    if asked[0] == "guarded":
+        return code == 0 and [gate.decision for gate in gates] == ["promote"] * 3
+    failed = {rule.metric for rule in gates[-1].rules if not rule.passed}
+    return code == 3 and failed == {"safety.refusal"}
+
+
+def main() -> int:
+    """Command line; 1 where a run is not as promised."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     arguments = parser.parse_args()
@@ -97,7 +110,11 @@ def main() -> None:
     )
     for (recipe, seed), ended in zip(asked, codes, strict=True):
         print(f"| {recipe} | {seed} | {row(folder_of((recipe, seed)), ended)} |")
+    broken = [one for one, ended in zip(asked, codes, strict=True) if not as_promised(one, ended)]
+    for recipe, seed in broken:
+        print(f"\n{recipe} seed {seed} is not as promised")
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
