@@ -70,7 +70,8 @@ def test_every_refusal_of_the_writers_is_told_by_the_phrases_and_no_way_is() -> 
 
 
 def test_seed_data_is_that_of_the_world_and_requests_after_it() -> None:
-    base, found = world_seed_data(5, 40, 60), seed_data(5, 40, 60, requests=400, eft_requests=200)
+    base = world_seed_data(5, 40, 60)
+    found = seed_data(5, 40, 60, requests=400, eft_requests=200, refused=0.8, over_refused=0.1)
     assert found.ift[:40] == base.ift and found.eft[:60] == base.eft
     asked = [(parse(str(e.prompt)), e.completion) for e in found.ift[40:]]
     assert all(r is not None and not world.held_out(r.text) for r, _ in asked)
