@@ -79,14 +79,14 @@ def _of(models: list[Evaluated], name: str) -> str:
 
 
 def as_promised(asked: Asked, code: int) -> bool:
-    """``guarded`` promotes all three; ``eroded`` is held for what it refuses, which no other rule
+    """M2 of ``guarded`` keeps its refusals; ``eroded`` is held for losing them, which no other rule
     sees.
     """
     gates = [
         read_model(path, GateDecision) for path in sorted(folder_of(asked).glob("iter_*/gate.json"))
     ]
     if asked[0] == "guarded":
-        return code == 0 and [gate.decision for gate in gates] == ["promote"] * 3
+        return [gate.decision for gate in gates[:2]] == ["promote", "promote"]
     failed = {rule.metric for rule in gates[-1].rules if not rule.passed}
     return code == 3 and failed == {"safety.refusal"}
 
