@@ -164,10 +164,9 @@ def rule_nulls(count: int, size: int) -> bool:
         if name.startswith("pref"):
             kinds |= {"good": 0.7 * values + 0.3 * noise, "upside down": 1 - values}
         for kind, predictor in kinds.items():
-            some = count if predictor is None else count // 2
-            up, down = errors(values, some, rng, predictor)
+            up, down = errors(values, count, rng, predictor)
             # Of 10,000 trials at .05 a share above .0565 has a chance of one in a thousand.
-            good &= max(up, down) <= ALPHA + 3 * (ALPHA * (1 - ALPHA) / some) ** 0.5
+            good &= max(up, down) <= ALPHA + 3 * (ALPHA * (1 - ALPHA) / count) ** 0.5
             print(f"| {name} | {kind} | {up:.4f} | {down:.4f} |", flush=True)
     return good
 
