@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.gates import rounds_for
+from harness.gates import Measured, rounds_for
 from results.errors import UsageError
 from results.files import read_model
 from results.paired_tests import holm, paired_test
 from results.records import Evaluated, Metric, Value
 from results.stats import paired_difference, ratio
-from results.store import RecordFile
 from results.text import excerpt
 
 SAME = ("benchmark", "data", "judge", "baseline")
@@ -85,7 +84,7 @@ def compare_evaluations(a: Path, b: Path, alpha: float = 0.05, seed: int = 0) ->
     """
     first, second = _read(a), _read(b)
     _same_question(a, first, b, second)
-    ours, theirs = _values(b), _values(a)
+    ours, theirs = Measured.read(b).values, Measured.read(a).values
     shared = [name for name in ours if name in theirs]
     left_out: dict[str, str] = {
         name: f"{(a if name in ours else b).name} has no value of it"
@@ -153,16 +152,6 @@ def _same_question(a: Path, first: Evaluated, b: Path, second: Evaluated) -> Non
 
 def _said(value: str | None) -> str:
     return "none" if value is None else repr(excerpt(value))
-
-
-def _values(folder: Path) -> dict[str, list[Value]]:
-    file = RecordFile(folder / "values.jsonl", Value)
-    if not file.done:
-        raise UsageError(f"{file.path}: not there; finish the evaluation")
-    found: dict[str, list[Value]] = {}
-    for value in file.read():
-        found.setdefault(value.metric, []).append(value)
-    return found
 
 
 def _on_shared(a: Sequence[Value], b: Sequence[Value]) -> tuple[float, float]:
