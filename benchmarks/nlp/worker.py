@@ -11,6 +11,7 @@ import os
 import random
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -241,7 +242,11 @@ def _refused(model: Mapping[str, Any], likelihoods: bool) -> str | None:
 
 
 def _why(error: BaseException) -> str:
-    return excerpt(f"{type(error).__name__}: {' '.join(str(error).split())}", REASON)
+    """The error in a line; one without words is told by the line of code that raised it."""
+    said = " ".join(str(error).split())
+    frames = traceback.extract_tb(error.__traceback__)
+    said = said or (frames[-1].line if frames else None) or "without a reason"
+    return excerpt(f"{type(error).__name__}: {said}", REASON)
 
 
 if __name__ == "__main__":

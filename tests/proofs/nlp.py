@@ -27,6 +27,7 @@ from tests.real_data import real_data_path
 
 OUT = Path("runs/proofs/nlp")
 BATCH = 64
+MAX_LENGTH = 1024  # tokens: two answers of PIQA have more than the 512 that the model was made for
 ARROW = {
     "arc_easy": "arc_easy_validation",
     "arc_challenge": "arc_challenge_validation",
@@ -89,7 +90,7 @@ def plain(model: Path, tasks: dict[str, list[str]], rows: dict[str, list[int]], 
     names = [name for metric in tasks.values() for name in metric if not rows or name in rows]
     command = [
         sys.executable, "-m", "lm_eval", "run", "--model", "hf",
-        "--model_args", f"pretrained={model.resolve()}", "dtype=auto",
+        "--model_args", f"pretrained={model.resolve()}", "dtype=auto", f"max_length={MAX_LENGTH}",
         "--tasks", ",".join(names), "--include_path", str(OUT / "tasks"),
         "--device", "cpu", "--batch_size", str(BATCH), "--output_path", str(out),
         "--log_samples", *(["--samples", json.dumps(rows)] if rows else []),
@@ -103,7 +104,8 @@ def plain(model: Path, tasks: dict[str, list[str]], rows: dict[str, list[int]], 
 def ours(model: Path, out: Path, limit: int | None) -> float:
     """``srlm eval`` into ``out``; returns its seconds."""
     began = time.monotonic()
-    options = ["options.suite=local", f"options.data={OUT}", f"engine.batch_size={BATCH}"]
+    options = ["options.suite=local", f"options.data={OUT}", f"engine.batch_size={BATCH}",
+               f"options.max_length={MAX_LENGTH}"]  # fmt: skip
     options += [] if limit is None else [f"options.limit={limit}"]
     command = [sys.executable, "-m", "harness.cli", "eval", f"hf:{model}", "--benchmark", "nlp",
                "--out", str(out), *options]  # fmt: skip
