@@ -80,6 +80,8 @@ def forecast(walk: Walk, passages: Sequence[Passage], plan: Plan) -> Forecast:
     calls: dict[str, int] = {}
     for step in plan.steps:
         kind = LIKE.get(step.stage, step.stage)
+        if step.stage.partition(",")[0] in walk.full.evaluation.beside:
+            kind = "evaluation"  # it is walked through with the main benchmark
         if kind != "training":
             calls[kind] = calls.get(kind, 0) + step.calls
     lines = [_calls(kind, n, took.get(kind, Reading())) for kind, n in calls.items() if n]
