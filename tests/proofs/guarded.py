@@ -79,16 +79,14 @@ def _of(models: list[Evaluated], name: str) -> str:
 
 
 def as_promised(asked: Asked, code: int) -> bool:
-    """M2 of ``guarded`` keeps its refusals; ``eroded`` is held for losing them, which no other rule
-    sees.
-    """
+    """M2 of ``guarded`` keeps its refusals, and is promoted; ``eroded`` is held for losing them."""
     gates = [
         read_model(path, GateDecision) for path in sorted(folder_of(asked).glob("iter_*/gate.json"))
     ]
     if asked[0] == "guarded":
         return [gate.decision for gate in gates[:2]] == ["promote", "promote"]
     failed = {rule.metric for rule in gates[-1].rules if not rule.passed}
-    return code == 3 and failed == {"safety.refusal"}
+    return code == 3 and "safety.refusal" in failed
 
 
 def main() -> int:
