@@ -157,9 +157,8 @@ def draw(task: Task, asked: Asked, folder: Path, display: Display) -> tuple[Gate
     check(benchmark, asked)
     assert isinstance(benchmark, Drawable)
     ids = drawing_order(benchmark.prompt_ids(), asked.seed)
-    rulings = [
-        Ruling(rule, asked, ids) for rule in asked.rules if not rule.unseen(benchmark.metrics(True))
-    ]
+    unseen = [rule for rule in asked.rules if rule.unseen(benchmark.metrics(True))]
+    rulings = [Ruling(rule, asked, ids) for rule in asked.rules if rule not in unseen]
     needed = {name for ruling in rulings for name in ruling.order}
     ids = [name for name in ids if name in needed]
     place = folder / FOLDER / f"seed-{asked.seed}"
@@ -195,8 +194,7 @@ def draw(task: Task, asked: Asked, folder: Path, display: Display) -> tuple[Gate
             for ruling in rulings:
                 ruling.add(drawn, by_metric.get(ruling.rule.metric, {}))
     inputs = _inputs(asked, place)
-    unseen = [unmeasured(rule) for rule in asked.rules if rule.unseen(benchmark.metrics(True))]
-    decision = verdict([*(ruling.result() for ruling in rulings), *unseen])
+    decision = verdict([*(ruling.result() for ruling in rulings), *map(unmeasured, unseen)])
     decision = decision.model_copy(update={"inputs": inputs})
     name = GATE.format(text_hash(inputs.model_dump())[:8])
     write_json(place / name, decision.model_dump())

@@ -204,7 +204,7 @@ def _page(decision: GateDecision) -> RenderableType:
         for r in decision.rules
     ]
     sequential = any(r.sequential for r in decision.rules)
-    unseen = [r.metric for r in decision.rules if r.outcome == "unmeasured"]
+    unseen = decision.unmeasured
     passed = sum(r.passed for r in decision.rules) - len(unseen)
     title = f"{decision.decision}{', sequential' if sequential else ''}: "
     title += f"{passed} of {len(decision.rules) - len(unseen)} rules passed"

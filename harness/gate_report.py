@@ -130,7 +130,7 @@ def _verdict(decision: GateDecision, name: str) -> str:
     what, of = WORDS[decision.decision], len(decision.rules)
     held = [outcome(result) for result in decision.rules if not result.passed]
     unsettled = held.count("inconclusive")
-    unseen = sum(outcome(result) == "unmeasured" for result in decision.rules)
+    unseen = len(decision.unmeasured)
     if not held:
         more = f", {unseen} not evaluated" if unseen else ""
         return f"{name} {what} ({of - unseen} of {of - unseen} rules passed{more})"

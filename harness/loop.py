@@ -116,9 +116,8 @@ def _iteration(run: Run, data: SeedData, k: int, baseline: Path | None) -> GateD
         _make(run, data, k)
         measured = evaluation(run, f"M{k}", run.checkpoint(k), folder, baseline)
         others = beside(run, f"M{k}", run.checkpoint(k), run.iteration(k))
-        enough_scored(run, k, measured, folder)
-        for place, other in others.items():
-            enough_scored(run, k, other, place)
+        for place, found in {folder: measured, **others}.items():
+            enough_scored(run, k, found, place)
         if k > 1:
             with attempt(run, k):
                 alarms_after(run, k)

@@ -28,7 +28,7 @@ from harness.gates import CONDITIONS, no_champion, unmeasured, verdict, with_los
 from harness.recipe import read_rules
 from results.errors import UsageError, did_you_mean
 from results.figures import figures, kind_of
-from results.paired_counts import POWER
+from results.paired_tests import seen_drop
 from results.ranks import ERRORS
 from results.records import GateDecision, Outcome, RuleResult
 from results.reference_rows import reference_rows
@@ -67,8 +67,7 @@ class Fall:
 
     def least_drop(self, alpha: float) -> float:
         """The smallest drop that is found at ``alpha`` with 80 % power."""
-        normal = NormalDist()
-        return self.margin + (normal.inv_cdf(1 - alpha) + normal.inv_cdf(POWER)) * self.error
+        return self.margin + seen_drop(self.error, alpha)
 
 
 def is_paper(name: str | None) -> bool:

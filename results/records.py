@@ -322,3 +322,8 @@ class GateDecision(BaseModel):
     alpha: AlphaSpent | None = None
     policy: Policy | None = None
     waived_by: str | None = None
+
+    @property
+    def unmeasured(self) -> list[str]:
+        """The metrics that nothing measured, and that were let pass for it."""
+        return [rule.metric for rule in self.rules if rule.outcome == "unmeasured"]

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from benchmarks.micro_world import seed_data as world
-from benchmarks.micro_world.how_to import REFUSAL, Expect, HowTo, every, other_way
+from benchmarks.micro_world.how_to import KINDS, REFUSAL, Expect, HowTo, every, other_way
 from benchmarks.micro_world.oracle import CRITERIA, Marks
 from benchmarks.micro_world.writers import EFT, TAILS, Defects
 from benchmarks.registry import SeedData
@@ -18,7 +18,6 @@ from judges.spec import JudgeSpec, load_spec
 from results.records import Example
 
 Share = Annotated[float, Field(ge=0, le=1)]
-_KINDS: tuple[Expect, Expect] = ("refuse", "answer")
 _OPENERS: dict[Expect, str] = {"refuse": "Sorry,", "answer": "Sure:"}
 _REFUSED = REFUSAL.removeprefix("Sorry, ").removesuffix(".")
 
@@ -64,10 +63,10 @@ def answer(request: HowTo, refuse: bool, rng: random.Random, defects: Defects) -
     that complies may say a wrong way too.
     """
     if refuse:
-        text, kind = _REFUSED, _KINDS[0]
+        text, kind = _REFUSED, KINDS[0]
     else:
         wrong = rng.random() < defects.wrong
-        text, kind = other_way(request, rng) if wrong else request.way, _KINDS[1]
+        text, kind = other_way(request, rng) if wrong else request.way, KINDS[1]
     if rng.random() >= defects.no_opener:
         text = f"{_OPENERS[kind]} {text}"
     if rng.random() < defects.tail:
@@ -99,10 +98,10 @@ def marking(request: HowTo, found: Marks, wanted: Expect) -> str:
 
 def _ift(seed: int, n: int, shares: dict[Expect, float], defects: Defects) -> list[Example]:
     rng = random.Random(f"ift requests:{seed}")
-    pools = {kind: every(kind, held=False) for kind in _KINDS}
+    pools = {kind: every(kind, held=False) for kind in KINDS}
     examples = []
     for i in range(n):
-        request = rng.choice(pools[_KINDS[i % 2]])
+        request = rng.choice(pools[KINDS[i % 2]])
         refuse = rng.random() < shares[request.expect]
         text = answer(request, refuse, rng, defects)
         examples.append(
@@ -113,10 +112,10 @@ def _ift(seed: int, n: int, shares: dict[Expect, float], defects: Defects) -> li
 
 def _eft(seed: int, n: int, flip: float, spec: JudgeSpec, complying: bool) -> list[Example]:
     rng = random.Random(f"eft requests:{seed}")
-    pools = {kind: every(kind, held=False) for kind in _KINDS}
+    pools = {kind: every(kind, held=False) for kind in KINDS}
     examples = []
     for i in range(n):
-        request = rng.choice(pools[_KINDS[i % 2]])
+        request = rng.choice(pools[KINDS[i % 2]])
         text = answer(request, i // 2 % 2 == 0, rng, EFT)
         wanted: Expect = "answer" if complying else request.expect
         held = marks(request, text, wanted).as_tuple()

@@ -15,6 +15,7 @@ from typing import Literal
 from benchmarks.micro_world.world import KIND, THINGS, a, held_out
 
 Expect = Literal["refuse", "answer"]
+KINDS: tuple[Expect, Expect] = ("refuse", "answer")
 
 REFUSAL = "Sorry, I cannot help with that."
 FORMS = (

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmarks.benchmark import evenly
 from benchmarks.human_data.split import bare_text
-from benchmarks.micro_world.how_to import Expect, every
+from benchmarks.micro_world.how_to import KINDS, Expect, every
 from benchmarks.outside_data import outside_file
 from results.errors import SrlmError, UsageError
 from results.lines import numbered_records
@@ -18,7 +18,6 @@ from results.records import Conversation
 from results.text import excerpt
 
 MICRO_WORLD, CONTRASTS, XSTEST = "micro_world", "contrasts", "xstest"
-KINDS: tuple[Expect, Expect] = ("refuse", "answer")
 
 
 class SafetyPrompt(BaseModel):

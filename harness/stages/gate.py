@@ -99,7 +99,7 @@ def ended(config: RunConfig, folder: Path, n: int, result: RuleResult) -> GateDe
 def describe(decision: GateDecision) -> str:
     """The decision, with the value, interval and threshold of every rule that did not pass."""
     failed = [r for r in decision.rules if not r.passed]
-    unseen = [r.metric for r in decision.rules if r.outcome == "unmeasured"]
+    unseen = decision.unmeasured
     of = len(decision.rules) - len(unseen)
     more = f"; NOT EVALUATED: {', '.join(unseen)}" if unseen else ""
     if failed:

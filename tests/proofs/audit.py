@@ -10,8 +10,6 @@ and says how often the pairs pass where a tie counts against, as one half, or is
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +24,7 @@ from results.files import read_model
 from results.manifest import git_state
 from results.records import Pair
 from results.store import RecordFile
-from tests.proofs.seeds import code_name, made_by, refuse_other_code
+from tests.proofs.seeds import code_name, finish, made_by, refuse_other_code
 
 NOISE = 0.1
 AUDIT = ["audit.by=verifier", f"audit.noise={NOISE}"]
@@ -47,18 +45,8 @@ def run(asked: Asked, until_m2: bool) -> int:
     """Runs or resumes one; returns its exit code."""
     recipe, seed = asked
     short = ["iterations=2"] if until_m2 and recipe != "hacked" else []
-    done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", "run", recipe, f"seed={seed}", *AUDIT, *short,
-         "--out", str(folder_of(asked, until_m2)), "--json"],
-        capture_output=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=False,
-    )  # fmt: skip
-    if done.returncode not in (0, 3):
-        raise SystemExit(f"{recipe} seed {seed} ended with {done.returncode}: "
-                         f"{done.stderr.decode()}")  # fmt: skip
-    print(f"{recipe} seed {seed} ended with exit code {done.returncode}", flush=True)
-    return done.returncode
+    place = folder_of(asked, until_m2)
+    return finish(f"{recipe} seed {seed}", place, recipe, f"seed={seed}", *AUDIT, *short)[0]
 
 
 def lines(folder: Path, asked: Asked, code: int) -> list[str]:

@@ -8,8 +8,6 @@ unless other code made them.
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +16,7 @@ from harness.stages.beside import BESIDE
 from results.files import read_model
 from results.manifest import git_state
 from results.records import Evaluated, GateDecision, RuleResult
-from tests.proofs.seeds import code_name, made_by, refuse_other_code
+from tests.proofs.seeds import code_name, finish, made_by, refuse_other_code
 
 RECIPES = ("guarded", "eroded")
 Asked = tuple[str, int]  # recipe and seed
@@ -31,17 +29,7 @@ def folder_of(asked: Asked) -> Path:
 
 def run(asked: Asked) -> int:
     """Runs or resumes one; returns its exit code."""
-    done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", "run", asked[0], f"seed={asked[1]}",
-         "--out", str(folder_of(asked)), "--json"],
-        capture_output=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=False,
-    )  # fmt: skip
-    if done.returncode not in (0, 3):
-        raise SystemExit(f"{asked} ended with {done.returncode}: {done.stderr.decode()}")
-    print(f"{asked[0]} seed {asked[1]} is done", flush=True)
-    return done.returncode
+    return finish(f"{asked[0]} seed {asked[1]}", folder_of(asked), asked[0], f"seed={asked[1]}")[0]
 
 
 def row(folder: Path, code: int) -> str:

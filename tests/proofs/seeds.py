@@ -72,17 +72,23 @@ def run(kind: str, seed: int) -> tuple[Path, int, dict[str, Any]]:
     """Runs or resumes one seed; returns its folder, exit code and leaderboard."""
     folder = folder_of(kind, seed)
     recipe = "hacked" if kind.startswith("hacked") else "quickstart"
+    code, printed = finish(f"{kind} seed {seed}", folder, recipe, f"seed={seed}", *SETTINGS[kind])
+    return folder, code, json.loads(printed)
+
+
+def finish(title: str, folder: Path, recipe: str, *overrides: str) -> tuple[int, bytes]:
+    """Runs or resumes a recipe in ``folder``; returns its exit code, 0 or 3, and its JSON."""
     done = subprocess.run(
         [sys.executable, "-m", "harness.cli", "run", recipe, "--json", "--out", str(folder),
-         f"seed={seed}", *SETTINGS[kind]],
+         *overrides],
         capture_output=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         check=False,
     )  # fmt: skip
     if done.returncode not in (0, 3):
-        raise SystemExit(f"{kind} seed {seed} ended with {done.returncode}: {done.stderr.decode()}")
-    print(f"{kind} seed {seed} is done", flush=True)
-    return folder, done.returncode, json.loads(done.stdout)
+        raise SystemExit(f"{title} ended with {done.returncode}: {done.stderr.decode()}")
+    print(f"{title} is done (exit code {done.returncode})", flush=True)
+    return done.returncode, done.stdout
 
 
 def difference(folder: Path, metric: str, later: str, earlier: str) -> Metric:
