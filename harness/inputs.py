@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from backends.models import model_folder
+from benchmarks.benchmark import HasDataFiles
 from benchmarks.registry import SeedData
 from harness.recipe import flatten
 from harness.run import Run, start_folder
@@ -41,6 +42,10 @@ def input_hashes(run: Run, data: SeedData) -> dict[str, str]:
         hashes["ranked"] = text_hash([r.model_dump() for r in data.ranked])
     for section, identity in run.outside_identities().items():
         hashes[f"{section}.model"] = text_hash(identity)
+    beside = {f"evaluation.beside.{name}": benchmark for name, benchmark in run.beside.items()}
+    for section, benchmark in {"evaluation": run.benchmark, **beside}.items():
+        if isinstance(benchmark, HasDataFiles):
+            hashes[f"{section}.data"] = benchmark.data_hash()
     for key, value in flatten(run.config.model_dump(mode="json")).items():
         if key.startswith(FILES) and isinstance(value, str) and is_file(value):
             hashes[key] = hashlib.sha256(Path(value).read_bytes()).hexdigest()

@@ -141,3 +141,12 @@ def test_a_misspelt_part_is_no_part_that_is_missing(house) -> None:
     made = house(rules=[BETTER, {**KEPT, "metric": "lots.kept", "missing": "say"}])
     with pytest.raises(UsageError, match=r"'lots\.kept' is not one of"):
         made.run(BESIDE)
+
+
+def test_a_run_belongs_to_the_data_that_it_began_with(house, monkeypatch) -> None:
+    made = house(rules=[BETTER])
+    monkeypatch.setattr(ladder.Kept, "data_hash", lambda self: "before", raising=False)
+    made.run(BESIDE)
+    monkeypatch.setattr(ladder.Kept, "data_hash", lambda self: "after")
+    with pytest.raises(UsageError, match=r"evaluation\.beside\.lost\.data"):
+        made.run(BESIDE)
